@@ -7,7 +7,7 @@
     │   └── NotFound · Invalid · Conflict · NotSignedIn · Forbidden · TooManyRequests · Unavailable
     ├── StepFailed            a step of a forward or of a poll failed; carries the retry rule of its class
     │   ├── NetworkFailed · ProxyFailed · ProxyBlocked · PlatformTransient                    waits 10/60/300 s
-    │   ├── RateLimited · QuotaExhausted · DestinationDailyLimit                              waits as told, no retry burnt
+    │   ├── RateLimited · QuotaExhausted · DestinationDailyLimit                              waits as told, burns none
     │   ├── AuthExpired · AuthInvalid · AccountDisabled · ActionBlocked · ChallengeRequired   a person must act
     │   ├── SourceGone · SourceLoginRequired · GeoBlocked · BotCheck                          the source refuses
     │   ├── MediaRejected · MetadataRejected · PolicyRejected · AlreadyPublished              the destination refuses

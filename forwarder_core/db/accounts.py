@@ -1,0 +1,179 @@
+"""Accounts, their sealed credentials, and the state of watching them, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.engine import Tx
+from forwarder_core.db.tables.accounts import accounts, watches
+from forwarder_core.db.tables.flow import connections
+from forwarder_core.domain.accounts import Account, AccountStatus, Rights
+
+_OWN = accounts.c.workspace_id == WORKSPACE
+
+
+def add(tx: Tx, values: Mapping[str, Any]) -> int:
+    """Insert and return the id. Raises IntegrityError when the alias or the handle is taken."""
+    made: int = tx.execute(insert(accounts).values(**values).returning(accounts.c.id)).scalar_one()
+    return made
+
+
+def get(tx: Tx, account_id: int) -> Account | None:
+    row = tx.execute(select(accounts).where(_OWN, accounts.c.id == account_id)).one_or_none()
+    return None if row is None else account_of(row)
+
+
+def find(tx: Tx, *, platform: str, handle: str) -> Account | None:
+    match = select(accounts).where(_OWN, accounts.c.platform == platform, accounts.c.handle == handle)
+    row = tx.execute(match).one_or_none()
+    return None if row is None else account_of(row)
+
+
+def page(tx: Tx, *, after: int, limit: int, platform: str | None = None, status: Sequence[str] = ()) -> list[Account]:
+    """By id upwards, from the one after `after`."""
+    query = select(accounts).where(_OWN, accounts.c.id > after).order_by(accounts.c.id).limit(limit)
+    if platform:
+        query = query.where(accounts.c.platform == platform)
+    if status:
+        query = query.where(accounts.c.status.in_(status))
+    return [account_of(row) for row in tx.execute(query)]
+
+
+def change(tx: Tx, account_id: int, values: Mapping[str, Any]) -> bool:
+    return tx.execute(update(accounts).where(_OWN, accounts.c.id == account_id).values(**values)).rowcount == 1
+
+
+def remove(tx: Tx, account_id: int) -> bool:
+    """Raises IntegrityError while a connection or a post refers to it."""
+    return tx.execute(accounts.delete().where(_OWN, accounts.c.id == account_id)).rowcount == 1
+
+
+def set_status(tx: Tx, account_id: int, status: AccountStatus, reason: str | None) -> bool:
+    """True when this changed it."""
+    return (
+        tx.execute(
+            update(accounts)
+            .where(_OWN, accounts.c.id == account_id, accounts.c.status != status)
+            .values(status=status, status_reason=reason)
+        ).rowcount
+        == 1
+    )
+
+
+def sealed_credentials(tx: Tx, account_id: int, *, lock: bool = False) -> bytes | None:
+    """As stored; with `lock` nobody else reads them so until this transaction ends."""
+    query = select(accounts.c.credentials).where(_OWN, accounts.c.id == account_id)
+    sealed: bytes | None = tx.execute(query.with_for_update() if lock else query).scalar_one()
+    return sealed
+
+
+def account_of(row: Row[Any]) -> Account:
+    return Account(
+        id=row.id,
+        platform=row.platform,
+        alias=row.alias,
+        handle=row.handle,
+        remote_id=row.remote_id,
+        auth_method=row.auth_method,
+        status=AccountStatus(row.status),
+        status_reason=row.status_reason,
+        rights=Rights(row.rights),
+        rights_note=row.rights_note,
+        proxy_id=row.proxy_id,
+        token_expiry=row.token_expiry,
+        alerts=row.alerts,
+        created_at=row.created_at,
+    )
+
+
+# ---- watching ---------------------------------------------------------------------------------------------------
+
+
+def watch(tx: Tx, account_id: int, now: datetime) -> None:
+    """Poll this account from now on; an account already watched is asked at once."""
+    made = upsert(watches).values(account_id=account_id, next_poll_at=now)
+    tx.execute(made.on_conflict_do_update(index_elements=["account_id"], set_={"next_poll_at": now, "failures": 0}))
+
+
+def take_due(tx: Tx, now: datetime, until: datetime, *, shard: int, shards: int, limit: int) -> list[int]:
+    """Accounts of this shard that are due and have an active connection; nobody else takes them before `until`."""
+    active = select(connections.c.source_account_id).where(
+        connections.c.status == "active", connections.c.deleted_at.is_(None)
+    )
+    due = (
+        select(watches.c.account_id)
+        .join(accounts, accounts.c.id == watches.c.account_id)
+        .where(
+            watches.c.next_poll_at <= now,
+            (watches.c.polling_until.is_(None)) | (watches.c.polling_until < now),
+            watches.c.account_id % shards == shard,
+            watches.c.account_id.in_(active),
+            accounts.c.status.in_([s for s in AccountStatus if s.is_usable]),
+        )
+        .order_by(watches.c.next_poll_at)
+        .limit(limit)
+        .with_for_update(of=watches, skip_locked=True)
+    )
+    ids = list(tx.execute(due).scalars())
+    if ids:
+        tx.execute(update(watches).where(watches.c.account_id.in_(ids)).values(polling_until=until))
+    return ids
+
+
+def take(tx: Tx, account_id: int, now: datetime, until: datetime) -> bool:
+    """This one account, due or not, unless somebody is polling it right now."""
+    free = (watches.c.polling_until.is_(None)) | (watches.c.polling_until < now)
+    changed = update(watches).where(watches.c.account_id == account_id, free).values(polling_until=until)
+    return tx.execute(changed).rowcount == 1
+
+
+def poll_succeeded(tx: Tx, account_id: int, now: datetime, next_poll_at: datetime) -> None:
+    tx.execute(
+        update(watches)
+        .where(watches.c.account_id == account_id)
+        .values(
+            next_poll_at=next_poll_at,
+            polling_until=None,
+            polled_at=now,
+            succeeded_at=now,
+            failures=0,
+            last_error=None,
+            last_error_code=None,
+        )
+    )
+
+
+def poll_failed(tx: Tx, account_id: int, now: datetime, next_poll_at: datetime, code: str, message: str) -> None:
+    tx.execute(
+        update(watches)
+        .where(watches.c.account_id == account_id)
+        .values(
+            next_poll_at=next_poll_at,
+            polling_until=None,
+            polled_at=now,
+            failures=watches.c.failures + 1,
+            last_error=message,
+            last_error_code=code,
+        )
+    )
+
+
+def last_success(tx: Tx, account_id: int) -> datetime | None:
+    return tx.execute(select(watches.c.succeeded_at).where(watches.c.account_id == account_id)).scalar_one_or_none()
+
+
+def failures_in_a_row(tx: Tx, account_id: int) -> int:
+    found = tx.execute(select(watches.c.failures).where(watches.c.account_id == account_id)).scalar_one_or_none()
+    return found or 0
+
+
+def oldest_success(tx: Tx) -> datetime | None:
+    """When the watch that is furthest behind last succeeded, among those that ever did."""
+    oldest: datetime | None = tx.execute(select(func.min(watches.c.succeeded_at))).scalar_one()
+    return oldest

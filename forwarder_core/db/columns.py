@@ -1,0 +1,52 @@
+"""The few column shapes every table is made of, and the one MetaData they belong to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+# Names of constraints are fixed by rule, so that migrations can name what they drop.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+WORKSPACE = 1  # the one workspace of a single-administrator installation
+
+
+def row_id() -> Column[int]:
+    return Column("id", BigInteger, Identity(), primary_key=True)
+
+
+def workspace() -> Column[int]:
+    """The tenant. One row today; in every root table and every unique key, so that many can come later."""
+    return Column(
+        "workspace_id", BigInteger, ForeignKey("workspaces.id"), nullable=False, server_default=text(str(WORKSPACE))
+    )
+
+
+def ref(
+    name: str, target: str, *, nullable: bool = False, ondelete: str | None = None, index: bool = True
+) -> Column[int]:
+    return Column(name, BigInteger, ForeignKey(f"{target}.id", ondelete=ondelete), nullable=nullable, index=index)
+
+
+def at(name: str, *, nullable: bool = True, index: bool = False) -> Column[Any]:
+    """An instant, UTC. Always written by the product from its Clock, never by the server's default."""
+    return Column(name, DateTime(timezone=True), nullable=nullable, index=index)
+
+
+def word(name: str, *, default: str | None = None, nullable: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=nullable, server_default=None if default is None else text(f"'{default}'"))
+
+
+def facts(name: str) -> Column[Any]:
+    """A JSON object; empty where nothing was said."""
+    return Column(name, JSONB, nullable=False, server_default=text("'{}'::jsonb"))

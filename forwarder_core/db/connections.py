@@ -1,0 +1,135 @@
+"""Connections in SQL. Their rules are JSON objects here and dataclasses everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+
+from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.engine import Tx
+from forwarder_core.db.tables.flow import connections, jobs
+from forwarder_core.domain.connections import Connection, ConnectionStatus
+from forwarder_core.domain.filters import FilterMode, Filters
+from forwarder_core.domain.schedules import DEFAULT_INTERVAL_S, Schedule
+from forwarder_core.domain.transforms import Fit, Quality, TooLong, TransformOptions
+
+_OWN = (connections.c.workspace_id == WORKSPACE) & connections.c.deleted_at.is_(None)
+
+
+def add(tx: Tx, values: Mapping[str, Any]) -> int:
+    """Insert and return the id. Raises IntegrityError when the name is taken."""
+    made: int = tx.execute(insert(connections).values(**values).returning(connections.c.id)).scalar_one()
+    return made
+
+
+def get(tx: Tx, connection_id: int) -> Connection | None:
+    row = tx.execute(select(connections).where(_OWN, connections.c.id == connection_id)).one_or_none()
+    return None if row is None else connection_of(row)
+
+
+def page(
+    tx: Tx, *, after: int, limit: int, status: Sequence[str] = (), q: str | None = None, account_id: int | None = None
+) -> list[Connection]:
+    query = select(connections).where(_OWN, connections.c.id > after).order_by(connections.c.id).limit(limit)
+    if status:
+        query = query.where(connections.c.status.in_(status))
+    if q:
+        query = query.where(connections.c.name.ilike(f"%{_escaped(q)}%", escape="\\"))
+    if account_id is not None:
+        ends = (connections.c.source_account_id, connections.c.destination_account_id)
+        query = query.where((ends[0] == account_id) | (ends[1] == account_id))
+    return [connection_of(row) for row in tx.execute(query)]
+
+
+def active_of_source(tx: Tx, account_id: int) -> list[Connection]:
+    query = select(connections).where(
+        _OWN, connections.c.source_account_id == account_id, connections.c.status == ConnectionStatus.ACTIVE
+    )
+    return [connection_of(row) for row in tx.execute(query.order_by(connections.c.id))]
+
+
+def change(tx: Tx, connection_id: int, values: Mapping[str, Any]) -> bool:
+    return tx.execute(update(connections).where(_OWN, connections.c.id == connection_id).values(**values)).rowcount == 1
+
+
+def pause_all_of(tx: Tx, account_id: int, reason: str) -> list[int]:
+    """Pause every active connection that uses the account at either end; return their ids."""
+    uses = (connections.c.source_account_id == account_id) | (connections.c.destination_account_id == account_id)
+    paused = (
+        update(connections)
+        .where(_OWN, uses, connections.c.status == ConnectionStatus.ACTIVE)
+        .values(status=ConnectionStatus.PAUSED, status_reason=reason)
+        .returning(connections.c.id)
+    )
+    return list(tx.execute(paused).scalars())
+
+
+def count_by_status(tx: Tx) -> dict[str, int]:
+    query = select(connections.c.status, func.count().label("n")).where(_OWN).group_by(connections.c.status)
+    return {row.status: row.n for row in tx.execute(query)}
+
+
+def outcomes(tx: Tx, connection_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """For each connection, how many of its jobs are in each state."""
+    query = (
+        select(jobs.c.connection_id, jobs.c.status, func.count())
+        .where(jobs.c.connection_id.in_(connection_ids))
+        .group_by(jobs.c.connection_id, jobs.c.status)
+    )
+    counted: dict[int, dict[str, int]] = {}
+    for connection_id, status, n in tx.execute(query):
+        counted.setdefault(connection_id, {})[status] = n
+    return counted
+
+
+def connection_of(row: Row[Any]) -> Connection:
+    return Connection(
+        id=row.id,
+        name=row.name,
+        type=row.type,
+        source_account_id=row.source_account_id,
+        destination_account_id=row.destination_account_id,
+        status=ConnectionStatus(row.status),
+        status_reason=row.status_reason,
+        proxy_id=row.proxy_id,
+        filters=filters_of(row.filters),
+        schedule=Schedule(check_interval_s=row.schedule.get("check_interval_minutes", DEFAULT_INTERVAL_S / 60) * 60),
+        transform=transform_of(row.transform_options),
+        publish=row.publish_options,
+        retry_policy=row.retry_policy,
+        priority=row.priority,
+        started_at=row.started_at,
+        last_run_at=row.last_run_at,
+        created_at=row.created_at,
+    )
+
+
+def filters_of(stored: Mapping[str, Any]) -> Filters:
+    days = stored.get("date_range") or {}
+    return Filters(
+        mode=FilterMode(stored.get("mode", FilterMode.ALL_NEW)),
+        caption_keywords=tuple(stored.get("caption_keywords", ())),
+        include_old_posts=bool(stored.get("include_old_posts", False)),
+        old_from=date.fromisoformat(days["from"]) if days.get("from") else None,
+        old_to=date.fromisoformat(days["to"]) if days.get("to") else None,
+    )
+
+
+def transform_of(stored: Mapping[str, Any]) -> TransformOptions:
+    return TransformOptions(
+        upscale=bool(stored.get("upscale", False)),
+        quality=Quality(stored.get("quality", Quality.OPTIMIZED)),
+        too_long=TooLong(stored.get("too_long", TooLong.TRIM)),
+        fit=Fit(stored.get("fit", Fit.PAD)),
+    )
+
+
+def touch(tx: Tx, connection_id: int, now: datetime) -> None:
+    tx.execute(update(connections).where(connections.c.id == connection_id).values(last_run_at=now))
+
+
+def _escaped(words: str) -> str:
+    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

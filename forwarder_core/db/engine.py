@@ -1,0 +1,63 @@
+"""The way to Postgres: engine, transactions, and the database's clock.
+
+The fact to know: this product speaks to Postgres through psycopg 3 and says so in every URL; Dagster's storage needs
+psycopg 2. SQLAlchemy gives a bare `postgresql://` to psycopg 3, so a URL without a driver must not reach Dagster.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from forwarder_core.errors import DatabaseUnreachable
+
+Tx = Connection  # one open transaction; every query function takes it first
+
+_CLOCK_SYNC_S = 30.0
+
+
+def connect(url: str, *, pool_size: int = 5, name: str = "forwarder") -> Engine:
+    """An engine on `url`, whatever driver it names. Opens nothing yet."""
+    target = make_url(url).set(drivername="postgresql+psycopg")
+    return create_engine(
+        target,
+        pool_size=pool_size,
+        max_overflow=10,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 5, "application_name": name},
+    )
+
+
+def check(engine: Engine) -> None:
+    """Raise DatabaseUnreachable, in one sentence without the password, unless the server answers."""
+    try:
+        with engine.connect() as tx:
+            tx.execute(text("SELECT 1"))
+    except OperationalError as e:
+        where = engine.url.render_as_string(hide_password=True)
+        reason = str(e.orig).strip().splitlines()[-1] if e.orig else "no answer"
+        raise DatabaseUnreachable(f"The database at {where} does not answer: {reason}") from e
+
+
+class DatabaseClock:
+    """The server's time, so that machines agree on leases; asked every 30 s, carried on by our monotonic clock."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._base: tuple[datetime, float] | None = None
+
+    def now(self) -> datetime:
+        with self._lock:
+            here = time.monotonic()
+            if self._base is None or here - self._base[1] > _CLOCK_SYNC_S:
+                with self._engine.connect() as tx:
+                    server: datetime = tx.execute(text("SELECT clock_timestamp()")).scalar_one()
+                self._base = (server, time.monotonic())
+                here = self._base[1]
+            return self._base[0] + timedelta(seconds=here - self._base[1])

@@ -1,0 +1,86 @@
+"""Log events (one row a step message), the outbox, workers' heartbeats, and the admin's settings, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.engine import Tx
+from forwarder_core.db.tables.system import log_events, outbox, settings, workers
+
+
+def log(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    tx.execute(insert(log_events), [dict(row) for row in rows])
+
+
+def logs(tx: Tx, *, before_id: int, limit: int, **wanted: Any) -> list[dict[str, Any]]:
+    """Newest first. `wanted`: job_id, connection_id, account_id, level, code, since, until, q."""
+    query = select(log_events).where(log_events.c.workspace_id == WORKSPACE, log_events.c.id < before_id)
+    for name in ("job_id", "connection_id", "account_id", "level", "code"):
+        if wanted.get(name) is not None:
+            query = query.where(log_events.c[name] == wanted[name])
+    if wanted.get("since"):
+        query = query.where(log_events.c.at >= wanted["since"])
+    if wanted.get("until"):
+        query = query.where(log_events.c.at <= wanted["until"])
+    if wanted.get("q"):
+        query = query.where(log_events.c.text.ilike(func.concat("%", wanted["q"], "%")))
+    return [dict(row) for row in tx.execute(query.order_by(log_events.c.id.desc()).limit(limit)).mappings()]
+
+
+def post(tx: Tx, *, dedupe_key: str, kind: str, thread: str, payload: Mapping[str, Any], now: datetime) -> bool:
+    """Put a message into the outbox in the transaction that causes it; False when it is there already."""
+    made = (
+        upsert(outbox)
+        .values(dedupe_key=dedupe_key, kind=kind, thread=thread, payload=dict(payload), next_at=now, created_at=now)
+        .on_conflict_do_nothing(index_elements=["workspace_id", "dedupe_key"])
+    )
+    return tx.execute(made).rowcount == 1
+
+
+def beat(tx: Tx, *, name: str, kind: str, host: str, pid: int, now: datetime, facts: Mapping[str, Any]) -> None:
+    values = {"kind": kind, "host": host, "pid": pid, "facts": dict(facts), "seen_at": now}
+    made = upsert(workers).values(name=name, started_at=now, **values)
+    tx.execute(made.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def beats(tx: Tx) -> list[dict[str, Any]]:
+    return [dict(row) for row in tx.execute(select(workers).order_by(workers.c.name)).mappings()]
+
+
+def forget_workers(tx: Tx, before: datetime) -> None:
+    tx.execute(delete(workers).where(workers.c.seen_at < before))
+
+
+def setting_values(tx: Tx) -> dict[str, Any]:
+    """What the admin has changed, by key; the defaults are not in the database."""
+    query = select(settings.c.key, settings.c.value).where(settings.c.workspace_id == WORKSPACE)
+    return {row.key: row.value["value"] for row in tx.execute(query)}
+
+
+def keep_setting(tx: Tx, key: str, value: Any, now: datetime) -> None:
+    stored = {"value": {"value": value}, "changed_at": now}
+    made = upsert(settings).values(key=key, **stored)
+    tx.execute(made.on_conflict_do_update(index_elements=["workspace_id", "key"], set_=stored))
+
+
+def drop_setting(tx: Tx, key: str) -> None:
+    tx.execute(delete(settings).where(settings.c.workspace_id == WORKSPACE, settings.c.key == key))
+
+
+def outbox_counts(tx: Tx) -> dict[str, int]:
+    query = select(
+        func.count().filter(outbox.c.sent_at.is_(None)).label("waiting"),
+        func.count().filter(outbox.c.sent_at.is_not(None)).label("sent"),
+    ).where(outbox.c.workspace_id == WORKSPACE)
+    row = tx.execute(query).one()
+    return {"waiting": row.waiting, "sent": row.sent}
+
+
+def mark_sent(tx: Tx, message_id: int, sent_message_id: str, now: datetime) -> None:
+    tx.execute(update(outbox).where(outbox.c.id == message_id).values(sent_at=now, sent_message_id=sent_message_id))

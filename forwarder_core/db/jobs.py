@@ -1,0 +1,433 @@
+"""Jobs and their attempts in SQL: the queue is the `jobs` table, and every move is one guarded UPDATE.
+
+A write of a worker says which fence it holds; 0 rows changed means another worker holds a higher one, and the caller
+stops at once. What is due, and who may claim it, is decided here in one place each (`take_due`, `claim`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, case, func, insert, literal, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from forwarder_core.db import accounts as accounts_db
+from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.engine import Tx
+from forwarder_core.db.tables.accounts import accounts
+from forwarder_core.db.tables.flow import attempts, connections, jobs, source_posts
+from forwarder_core.domain.accounts import AccountStatus
+from forwarder_core.domain.jobs import (
+    SYNONYMS,
+    Dispatch,
+    Errand,
+    Failure,
+    Job,
+    JobStatus,
+    Lease,
+    Step,
+    WaitReason,
+    before,
+)
+
+_DISPATCH_LOCK = 7_302_118_447_002  # one dispatcher at a time, in all processes
+_OWN = jobs.c.workspace_id == WORKSPACE
+_USABLE = [status for status in AccountStatus if status.is_usable]
+_source, _destination = accounts.alias("source"), accounts.alias("destination")
+
+
+def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Queue jobs; a (connection, post) that has one already keeps it. Returns the ids made."""
+    if not rows:
+        return []
+    made = upsert(jobs).values(list(rows)).on_conflict_do_nothing(index_elements=["connection_id", "source_post_id"])
+    return list(tx.execute(made.returning(jobs.c.id)).scalars())
+
+
+def get(tx: Tx, job_id: int) -> Job | None:
+    row = tx.execute(select(jobs).where(_OWN, jobs.c.id == job_id)).one_or_none()
+    return None if row is None else job_of(row)
+
+
+def page(tx: Tx, *, before_id: int, limit: int, **wanted: Any) -> list[Job]:
+    """Newest first by id. `wanted`: status (sequence), connection_id, account_id, error, since, until."""
+    query = select(jobs).where(_OWN, jobs.c.id < before_id, *_wanted(wanted)).order_by(jobs.c.id.desc()).limit(limit)
+    return [job_of(row) for row in tx.execute(query)]
+
+
+def _wanted(wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    said = {name: value for name, value in wanted.items() if value not in (None, (), [])}
+    clauses: list[ColumnElement[bool]] = []
+    if "status" in said:
+        clauses.append(jobs.c.status.in_([SYNONYMS.get(word, word) for word in said["status"]]))
+    if "connection_id" in said:
+        clauses.append(jobs.c.connection_id == said["connection_id"])
+    if "account_id" in said:
+        ends = or_(
+            connections.c.source_account_id == said["account_id"],
+            connections.c.destination_account_id == said["account_id"],
+        )
+        clauses.append(jobs.c.connection_id.in_(select(connections.c.id).where(ends)))
+    if "error" in said:
+        clauses.append(jobs.c.error_code == said["error"])
+    if "since" in said:
+        clauses.append(jobs.c.created_at >= said["since"])
+    if "until" in said:
+        clauses.append(jobs.c.created_at <= said["until"])
+    return clauses
+
+
+# ---- dispatch ---------------------------------------------------------------------------------------------------
+
+
+def lock_dispatch(tx: Tx) -> None:
+    """Hold the one dispatcher's lock until this transaction ends."""
+    tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _DISPATCH_LOCK})
+
+
+def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: int) -> list[Dispatch]:
+    """The jobs that may start now, most urgent first, at most `room`; call under `lock_dispatch`.
+
+    At most `per_destination` jobs of one destination account and `per_source` of one source account are under way
+    (running or dispatched) at once, those chosen here included.
+    """
+    busy = _under_way(now)
+    nth = {
+        end: func.row_number().over(partition_by=connections.c[end], order_by=(jobs.c.priority.desc(), jobs.c.id))
+        for end in ("destination_account_id", "source_account_id")
+    }
+    candidates = (
+        select(
+            jobs.c.id,
+            jobs.c.dispatch_no,
+            jobs.c.connection_id,
+            jobs.c.source_post_id,
+            jobs.c.priority,
+            nth["destination_account_id"].label("nth_destination"),
+            nth["source_account_id"].label("nth_source"),
+            _busy_at(busy, "destination_account_id").label("busy_destination"),
+            _busy_at(busy, "source_account_id").label("busy_source"),
+        )
+        .join(connections, connections.c.id == jobs.c.connection_id)
+        .join(_source, _source.c.id == connections.c.source_account_id)
+        .join(_destination, _destination.c.id == connections.c.destination_account_id)
+        .where(_OWN, _is_due(now), _may_run(now))
+        .subquery()
+    )
+    query = (
+        select(candidates)
+        .where(
+            candidates.c.nth_destination + candidates.c.busy_destination <= per_destination,
+            candidates.c.nth_source + candidates.c.busy_source <= per_source,
+        )
+        .order_by(candidates.c.priority.desc(), candidates.c.id)
+        .limit(room)
+    )
+    return [
+        Dispatch(row.id, row.dispatch_no + 1, row.connection_id, row.source_post_id, row.priority)
+        for row in tx.execute(query)
+    ]
+
+
+def stamp(tx: Tx, chosen: Sequence[Dispatch], until: datetime) -> None:
+    """Mark the chosen as dispatched; a row not claimed by `until` is due again."""
+    if chosen:
+        tx.execute(
+            update(jobs)
+            .where(jobs.c.id.in_([d.job_id for d in chosen]))
+            .values(dispatch_no=jobs.c.dispatch_no + 1, dispatched_until=until)
+        )
+
+
+def count_under_way(tx: Tx, now: datetime) -> int:
+    """Jobs running or dispatched: what fills `dispatch.max_running`."""
+    return tx.execute(select(func.count()).select_from(_under_way(now))).scalar_one()
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    waiting = and_(jobs.c.status == JobStatus.RETRY_WAIT, jobs.c.next_attempt_at <= now)
+    undispatched = or_(jobs.c.dispatched_until.is_(None), jobs.c.dispatched_until < now)
+    return and_(or_(jobs.c.status == JobStatus.QUEUED, waiting), undispatched)
+
+
+def _may_run(now: datetime) -> ColumnElement[bool]:
+    """The connection is active, both accounts are usable and neither is cooling down."""
+    return and_(
+        connections.c.status == "active",
+        connections.c.deleted_at.is_(None),
+        *(end.c.status.in_(_USABLE) for end in (_source, _destination)),
+        *(or_(end.c.cool_down_until.is_(None), end.c.cool_down_until <= now) for end in (_source, _destination)),
+    )
+
+
+def _under_way(now: datetime) -> Any:
+    dispatched = and_(jobs.c.status.in_(["queued", "retry_wait"]), jobs.c.dispatched_until >= now)
+    return (
+        select(jobs.c.id, connections.c.destination_account_id, connections.c.source_account_id)
+        .join(connections, connections.c.id == jobs.c.connection_id)
+        .where(_OWN, or_(jobs.c.status == JobStatus.RUNNING, dispatched))
+        .subquery()
+    )
+
+
+def _busy_at(busy: Any, end: str) -> Any:
+    return select(func.count()).where(busy.c[end] == connections.c[end]).correlate(connections).scalar_subquery()
+
+
+# ---- claim, heartbeat, close ------------------------------------------------------------------------------------
+
+
+def claim(
+    tx: Tx, job_id: int, dispatch_no: int, *, run_id: str, worker: Mapping[str, Any], now: datetime, until: datetime
+) -> Lease | None:
+    """Take the job for the launch `dispatch_no`, unless it was taken, moved or stopped meanwhile (None).
+
+    The connection and both accounts are looked at again in the same statement: a Stop takes effect at once.
+    """
+    allowed = (
+        select(connections.c.id)
+        .join(_source, _source.c.id == connections.c.source_account_id)
+        .join(_destination, _destination.c.id == connections.c.destination_account_id)
+        .where(connections.c.id == jobs.c.connection_id, _may_run(now))
+        .exists()
+    )
+    taken = (
+        update(jobs)
+        .where(
+            _OWN,
+            jobs.c.id == job_id,
+            jobs.c.dispatch_no == dispatch_no,
+            jobs.c.dispatched_until.is_not(None),
+            jobs.c.status.in_(before(JobStatus.RUNNING)),
+            allowed,
+        )
+        .values(
+            status=JobStatus.RUNNING,
+            wait_reason=None,
+            next_attempt_at=None,
+            dispatched_until=None,
+            fence=jobs.c.fence + 1,
+            lease_until=until,
+            worker=dict(worker),
+            run_id=run_id,
+            attempts=jobs.c.attempts + 1,
+            progress=0.0,
+            progress_note="",
+            started_at=func.coalesce(jobs.c.started_at, now),
+            changed_at=now,
+        )
+        .returning(jobs.c.fence, jobs.c.attempts)
+    )
+    row = tx.execute(taken).one_or_none()
+    if row is None:
+        return None
+    attempt: int = tx.execute(
+        insert(attempts).values(job_id=job_id, n=row.attempts, run_id=run_id, started_at=now).returning(attempts.c.id)
+    ).scalar_one()
+    return Lease(job_id, attempt, row.fence, until)
+
+
+def renew(tx: Tx, lease: Lease, until: datetime) -> bool:
+    """Carry the lease on; False = it is another's now."""
+    return tx.execute(update(jobs).where(*_held(lease)).values(lease_until=until)).rowcount == 1
+
+
+def report(tx: Tx, lease: Lease, *, step: Step, progress: float, note: str, now: datetime) -> bool:
+    """Where the job stands within its step (0..1); False = fenced."""
+    moved = update(jobs).where(*_held(lease)).values(step=step, progress=progress, progress_note=note, changed_at=now)
+    return tx.execute(moved).rowcount == 1
+
+
+def close(
+    tx: Tx, lease: Lease, status: JobStatus, *, now: datetime, failure: Failure | None = None, **also: Any
+) -> bool:
+    """End the attempt with the job in `status`; False = fenced. `also`: wait_reason, next_attempt_at, retries_used …"""
+    ended = (
+        update(jobs)
+        .where(*_held(lease))
+        .values(
+            status=status,
+            lease_until=None,
+            worker={},
+            changed_at=now,
+            completed_at=now if status.is_terminal else None,
+            error_code=failure.code if failure else None,
+            error_message=failure.message if failure else None,
+            error_action=failure.action if failure else None,
+            **also,
+        )
+    )
+    if tx.execute(ended).rowcount != 1:
+        return False
+    end_attempt(tx, lease.attempt_id, "success" if status is JobStatus.SUCCESS else "failed", now, failure)
+    return True
+
+
+def end_attempt(tx: Tx, attempt_id: int, state: str, now: datetime, failure: Failure | None = None) -> None:
+    tx.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt_id, attempts.c.ended_at.is_(None))
+        .values(
+            state=state,
+            ended_at=now,
+            step=select(jobs.c.step).where(jobs.c.id == attempts.c.job_id).scalar_subquery(),
+            error_code=failure.code if failure else None,
+            error_message=failure.message if failure else None,
+        )
+    )
+
+
+def note_attempt(tx: Tx, lease: Lease, *, seconds: Mapping[str, float] | None = None, **values: Any) -> None:
+    """Add facts to the attempt: seconds per step, bytes, proxy."""
+    if seconds:
+        values["seconds"] = attempts.c.seconds.op("||")(literal(dict(seconds), attempts.c.seconds.type))
+    tx.execute(update(attempts).where(attempts.c.id == lease.attempt_id).values(**values))
+
+
+def is_held(tx: Tx, lease: Lease, *, lock: bool = False) -> bool:
+    """Is this still the holder? With `lock` nobody takes the job until this transaction ends."""
+    query = select(jobs.c.id).where(*_held(lease))
+    return tx.execute(query.with_for_update() if lock else query).one_or_none() is not None
+
+
+def set_published(tx: Tx, job_id: int, remote_id: str, url: str) -> None:
+    tx.execute(update(jobs).where(jobs.c.id == job_id).values(destination_post_id=remote_id, destination_url=url))
+
+
+def move(tx: Tx, job_ids: Sequence[int], to: JobStatus, *, now: datetime, **also: Any) -> list[int]:
+    """Move jobs no worker holds (an admin's act, or an event's); returns those that moved.
+
+    A running job is not moved here: its worker is told by the fence, through `take_away`.
+    """
+    origins = before(to) - {JobStatus.RUNNING}
+    moved = (
+        update(jobs)
+        .where(_OWN, jobs.c.id.in_(job_ids), jobs.c.status.in_(origins))
+        .values(
+            status=to,
+            dispatched_until=None,
+            changed_at=now,
+            completed_at=now if to.is_terminal else None,
+            **also,
+        )
+        .returning(jobs.c.id)
+    )
+    return list(tx.execute(moved).scalars())
+
+
+def take_away(tx: Tx, job_id: int, to: JobStatus, *, now: datetime, **also: Any) -> bool:
+    """Move a running job and raise its fence, so that its worker's next write fails and it stops."""
+    taken = (
+        update(jobs)
+        .where(_OWN, jobs.c.id == job_id, jobs.c.status == JobStatus.RUNNING)
+        .values(
+            status=to,
+            fence=jobs.c.fence + 1,
+            lease_until=None,
+            worker={},
+            changed_at=now,
+            completed_at=now if to.is_terminal else None,
+            **also,
+        )
+    )
+    if tx.execute(taken).rowcount != 1:
+        return False
+    state = case((literal(to.value) == JobStatus.CANCELLED.value, "cancelled"), else_="lost")
+    tx.execute(
+        update(attempts)
+        .where(attempts.c.job_id == job_id, attempts.c.ended_at.is_(None))
+        .values(state=state, ended_at=now)
+    )
+    return True
+
+
+def expired(tx: Tx, now: datetime) -> list[tuple[Job, dict[str, Any]]]:
+    """Running jobs whose lease has run out, with what is known of their worker."""
+    query = select(jobs).where(_OWN, jobs.c.status == JobStatus.RUNNING, jobs.c.lease_until < now)
+    return [(job_of(row), row.worker) for row in tx.execute(query.order_by(jobs.c.id))]
+
+
+def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
+    return (jobs.c.id == lease.job_id, jobs.c.fence == lease.fence, jobs.c.status == JobStatus.RUNNING)
+
+
+# ---- reading ----------------------------------------------------------------------------------------------------
+
+
+def errand(tx: Tx, job_id: int) -> Errand:
+    query = (
+        select(
+            jobs,
+            connections.c.name,
+            connections.c.transform_options,
+            connections.c.publish_options,
+            connections.c.source_account_id,
+            connections.c.destination_account_id,
+            source_posts.c.platform_post_id,
+            source_posts.c.url.label("source_url"),
+            source_posts.c.caption,
+            source_posts.c.posted_at,
+        )
+        .join(connections, connections.c.id == jobs.c.connection_id)
+        .join(source_posts, source_posts.c.id == jobs.c.source_post_id)
+        .where(_OWN, jobs.c.id == job_id)
+    )
+    row = tx.execute(query).one()
+    source, destination = (
+        accounts_db.get(tx, account_id) for account_id in (row.source_account_id, row.destination_account_id)
+    )
+    if source is None or destination is None:
+        raise LookupError(f"job {job_id} refers to an account that is not there")
+    return Errand(
+        job=job_of(row),
+        connection_name=row.name,
+        source=source,
+        destination=destination,
+        platform_post_id=row.platform_post_id,
+        source_url=row.source_url,
+        caption=row.caption,
+        posted_at=row.posted_at,
+        transform_options=row.transform_options,
+        publish_options=row.publish_options,
+    )
+
+
+def attempts_of(tx: Tx, job_id: int) -> list[dict[str, Any]]:
+    query = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.n)
+    return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def count_by_status(tx: Tx, *, since: datetime | None = None) -> dict[str, int]:
+    query = select(jobs.c.status, func.count().label("n")).where(_OWN).group_by(jobs.c.status)
+    if since is not None:
+        query = query.where(jobs.c.created_at >= since)
+    return {row.status: row.n for row in tx.execute(query)}
+
+
+def job_of(row: Row[Any]) -> Job:
+    failure = Failure(row.error_code, row.error_message, row.error_action) if row.error_code else None
+    return Job(
+        id=row.id,
+        connection_id=row.connection_id,
+        source_post_id=row.source_post_id,
+        root_post_id=row.root_post_id,
+        status=JobStatus(row.status),
+        wait_reason=WaitReason(row.wait_reason) if row.wait_reason else None,
+        step=Step(row.step) if row.step else None,
+        progress=row.progress,
+        priority=row.priority,
+        dispatch_no=row.dispatch_no,
+        attempts=row.attempts,
+        retries_used=row.retries_used,
+        rescues=row.rescues,
+        next_attempt_at=row.next_attempt_at,
+        failure=failure,
+        run_id=row.run_id,
+        destination_post_id=row.destination_post_id,
+        destination_url=row.destination_url,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+    )

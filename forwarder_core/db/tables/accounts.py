@@ -1,0 +1,77 @@
+"""Accounts, the state of watching them, and proxies."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, LargeBinary, Table, Text, UniqueConstraint, text
+
+from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
+
+proxies = Table(
+    "proxies",
+    metadata,
+    row_id(),
+    workspace(),
+    word("alias"),
+    word("type"),
+    word("host"),
+    Column("port", Integer, nullable=False),
+    Column("credentials", LargeBinary),  # sealed by the vault
+    word("assignment", default="global"),
+    word("health", default="unchecked"),
+    Column("consecutive_failures", Integer, nullable=False, server_default=text("0")),
+    Column("latency_ms", Integer),
+    at("checked_at"),
+    word("last_error", nullable=True),
+    at("created_at", nullable=False),
+    UniqueConstraint("workspace_id", "alias"),
+)
+
+proxy_checks = Table(
+    "proxy_checks",
+    metadata,
+    row_id(),
+    ref("proxy_id", "proxies", ondelete="CASCADE"),
+    word("target"),
+    Column("ok", Boolean, nullable=False),
+    Column("latency_ms", Integer),
+    word("error", nullable=True),
+    at("at", nullable=False, index=True),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    row_id(),
+    workspace(),
+    word("platform"),
+    word("alias"),
+    word("handle"),
+    word("remote_id", nullable=True),
+    word("auth_method"),
+    Column("credentials", LargeBinary),  # sealed by the vault
+    word("status", default="active"),
+    word("status_reason", nullable=True),
+    word("rights", default="undeclared"),
+    word("rights_note", default=""),
+    ref("proxy_id", "proxies", nullable=True, ondelete="SET NULL"),
+    at("token_expiry"),
+    facts("alerts"),
+    at("cool_down_until"),
+    at("created_at", nullable=False),
+    UniqueConstraint("workspace_id", "alias"),
+    UniqueConstraint("workspace_id", "platform", "handle"),
+)
+
+watches = Table(
+    "watches",
+    metadata,
+    # One row per account that is the source of a started connection: polled once, however many connections share it.
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    workspace(),
+    at("next_poll_at", nullable=False, index=True),
+    at("polling_until"),
+    at("polled_at"),
+    at("succeeded_at"),
+    Column("newest_posted_at_s", Double),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("last_error_code", Text),
+    Column("last_error", Text),
+)

@@ -1,0 +1,203 @@
+"""The way of a post: connections, posts, decisions, jobs, attempts, files, publications, origins."""
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
+
+from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
+
+connections = Table(
+    "connections",
+    metadata,
+    row_id(),
+    workspace(),
+    word("name"),
+    word("type"),
+    ref("source_account_id", "accounts"),
+    ref("destination_account_id", "accounts"),
+    ref("proxy_id", "proxies", nullable=True, ondelete="SET NULL"),
+    facts("proxy_policy"),
+    facts("filters"),
+    facts("schedule"),
+    facts("transform_options"),
+    facts("publish_options"),
+    facts("retry_policy"),
+    Column("priority", Integer, nullable=False, server_default=text("0")),
+    word("status", default="stopped"),
+    word("status_reason", nullable=True),
+    at("started_at"),
+    at("last_run_at"),
+    at("created_at", nullable=False),
+    at("deleted_at"),
+    Index(
+        "uq_connections_workspace_id_name",
+        "workspace_id",
+        "name",
+        unique=True,
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
+)
+
+source_posts = Table(
+    "source_posts",
+    metadata,
+    row_id(),
+    workspace(),
+    ref("account_id", "accounts", index=False),
+    word("platform_post_id"),
+    word("url"),
+    word("caption"),
+    at("posted_at", nullable=False),
+    Column("duration_s", Double),
+    facts("facts"),
+    at("seen_at", nullable=False),
+    UniqueConstraint("account_id", "platform_post_id"),
+    Index("ix_source_posts_account_id_posted_at", "account_id", "posted_at"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    row_id(),
+    ref("connection_id", "connections", index=False),
+    ref("source_post_id", "source_posts"),
+    word("verdict"),
+    word("rule"),
+    word("value", default=""),
+    at("until"),
+    at("decided_at", nullable=False),
+    UniqueConstraint("connection_id", "source_post_id"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    row_id(),
+    workspace(),
+    ref("connection_id", "connections", index=False),
+    ref("source_post_id", "source_posts"),
+    ref("root_post_id", "source_posts"),
+    word("status", default="queued"),
+    word("wait_reason", nullable=True),
+    word("step", nullable=True),
+    Column("progress", Double, nullable=False, server_default=text("0")),
+    word("progress_note", default=""),
+    Column("priority", Integer, nullable=False, server_default=text("0")),
+    Column("dispatch_no", Integer, nullable=False, server_default=text("0")),
+    at("dispatched_until"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("retries_used", Integer, nullable=False, server_default=text("0")),
+    Column("rescues", Integer, nullable=False, server_default=text("0")),
+    at("next_attempt_at"),
+    Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    at("lease_until"),
+    facts("worker"),
+    word("run_id", nullable=True),
+    word("error_code", nullable=True),
+    word("error_message", nullable=True),
+    word("error_action", nullable=True),
+    word("destination_post_id", nullable=True),
+    word("destination_url", nullable=True),
+    at("created_at", nullable=False, index=True),
+    at("started_at"),
+    at("completed_at"),
+    at("changed_at", nullable=False, index=True),
+    UniqueConstraint("connection_id", "source_post_id"),
+    Index(
+        "ix_jobs_due",
+        "priority",
+        "id",
+        postgresql_where=text("status IN ('queued', 'retry_wait')"),
+    ),
+    Index("ix_jobs_status_id", "status", "id"),
+    Index("ix_jobs_running", "lease_until", postgresql_where=text("status = 'running'")),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    row_id(),
+    ref("job_id", "jobs", ondelete="CASCADE", index=False),
+    Column("n", Integer, nullable=False),
+    word("state", default="running"),  # running | success | failed | lost | cancelled
+    word("step", nullable=True),
+    word("run_id", nullable=True),
+    word("proxy", nullable=True),
+    Column("bytes_fetched", BigInteger),
+    Column("bytes_sent", BigInteger),
+    facts("seconds"),  # per step
+    word("error_code", nullable=True),
+    word("error_message", nullable=True),
+    at("started_at", nullable=False),
+    at("ended_at"),
+    UniqueConstraint("job_id", "n"),
+)
+
+media_files = Table(
+    "media_files",
+    metadata,
+    row_id(),
+    ref("job_id", "jobs", ondelete="CASCADE", index=False),
+    word("kind"),  # fetched | rendition
+    word("path"),
+    Column("size_bytes", BigInteger, nullable=False),
+    word("sha256"),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    facts("plan"),
+    at("created_at", nullable=False),
+    UniqueConstraint("job_id", "kind"),
+)
+
+publications = Table(
+    "publications",
+    metadata,
+    row_id(),
+    workspace(),
+    ref("job_id", "jobs"),
+    ref("destination_account_id", "accounts", index=False),
+    ref("root_post_id", "source_posts"),
+    word("state", default="planned"),
+    word("marker"),
+    Column("session_ref", LargeBinary),  # a bearer secret: sealed by the vault
+    word("caption", default=""),
+    Column("bytes_sent", BigInteger, nullable=False, server_default=text("0")),
+    Column("size_bytes", BigInteger),
+    Column("content_sha256", Text),
+    Column("duration_ms", BigInteger),
+    Column("clean_reads", Integer, nullable=False, server_default=text("0")),
+    word("remote_id", nullable=True),
+    word("remote_url", nullable=True),
+    facts("verification"),
+    at("created_at", nullable=False),
+    at("committing_at"),
+    at("published_at"),
+    at("verified_at"),
+    # One root post reaches one destination account once, whichever connection asks.
+    Index(
+        "uq_publications_destination_root",
+        "destination_account_id",
+        "root_post_id",
+        unique=True,
+        postgresql_where=text("state NOT IN ('abandoned', 'failed')"),
+    ),
+    Index(
+        "uq_publications_job_open",
+        "job_id",
+        unique=True,
+        postgresql_where=text("state NOT IN ('verified', 'abandoned', 'failed')"),
+    ),
+)
+
+origins = Table(
+    "origins",
+    metadata,
+    # Every id we created, in the same transaction as `published`: such a post is never a new source post.
+    row_id(),
+    workspace(),
+    word("platform"),
+    word("remote_id"),
+    ref("root_post_id", "source_posts"),
+    ref("publication_id", "publications"),
+    at("created_at", nullable=False),
+    UniqueConstraint("workspace_id", "platform", "remote_id"),
+)

@@ -1,0 +1,78 @@
+"""What keeps the house running: outbox, log events, workers, settings, quota ledger."""
+
+from sqlalchemy import BigInteger, Column, Date, Index, Integer, Table, Text, UniqueConstraint, text
+
+from forwarder_core.db.columns import at, facts, metadata, row_id, word, workspace
+
+outbox = Table(
+    "outbox",
+    metadata,
+    row_id(),
+    workspace(),
+    word("dedupe_key"),
+    word("kind"),
+    word("thread", default=""),  # messages of one thread go out in order and reply to its first
+    facts("payload"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    at("next_at"),
+    word("sent_message_id", nullable=True),
+    word("last_error", nullable=True),
+    at("created_at", nullable=False),
+    at("sent_at"),
+    UniqueConstraint("workspace_id", "dedupe_key"),
+    Index("ix_outbox_due", "next_at", "id", postgresql_where=text("sent_at IS NULL")),
+)
+
+log_events = Table(
+    "log_events",
+    metadata,
+    row_id(),
+    workspace(),
+    at("at", nullable=False),
+    word("level"),
+    Column("job_id", BigInteger),
+    Column("account_id", BigInteger),
+    Column("connection_id", BigInteger),
+    word("code", nullable=True),
+    word("text"),
+    Index("ix_log_events_job_id_id", "job_id", "id"),
+    Index("ix_log_events_connection_id_id", "connection_id", "id"),
+    Index("ix_log_events_at", "at"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    workspace(),
+    word("kind"),
+    word("host"),
+    Column("pid", Integer, nullable=False),
+    facts("facts"),
+    at("started_at", nullable=False),
+    at("seen_at", nullable=False),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    row_id(),
+    workspace(),
+    word("key"),
+    facts("value"),
+    at("changed_at", nullable=False),
+    UniqueConstraint("workspace_id", "key"),
+)
+
+quota_ledger = Table(
+    "quota_ledger",
+    metadata,
+    row_id(),
+    workspace(),
+    word("scope"),  # a Google project or a destination account
+    Column("day", Date, nullable=False),
+    Column("used", Integer, nullable=False, server_default=text("0")),
+    Column("reserved", Integer, nullable=False, server_default=text("0")),
+    Column("cap", Integer),
+    UniqueConstraint("workspace_id", "scope", "day"),
+)

@@ -1,0 +1,76 @@
+"""A publication: the attempt to make one root post exist at one destination, once.
+
+Everything before `committing` may be repeated. `committing` is stored immediately before the one irreversible call;
+whoever finds a publication in it asks the destination first and never simply sends again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class PublicationState(StrEnum):
+    PLANNED = "planned"
+    OPENED = "opened"
+    SENDING = "sending"
+    COMMITTING = "committing"
+    PUBLISHED = "published"
+    VERIFIED = "verified"
+    UNCONFIRMED = "unconfirmed"
+    ABANDONED = "abandoned"
+    FAILED = "failed"
+
+    @property
+    def is_live(self) -> bool:
+        """The destination has it, as far as we know."""
+        return self in (PublicationState.PUBLISHED, PublicationState.VERIFIED)
+
+
+_P = PublicationState
+MOVES: dict[PublicationState, frozenset[PublicationState]] = {
+    _P.PLANNED: frozenset({_P.OPENED, _P.ABANDONED, _P.FAILED}),
+    _P.OPENED: frozenset({_P.SENDING, _P.COMMITTING, _P.PUBLISHED, _P.ABANDONED, _P.FAILED}),
+    _P.SENDING: frozenset({_P.SENDING, _P.COMMITTING, _P.PUBLISHED, _P.ABANDONED, _P.FAILED}),
+    _P.COMMITTING: frozenset({_P.SENDING, _P.COMMITTING, _P.PUBLISHED, _P.UNCONFIRMED, _P.ABANDONED, _P.FAILED}),
+    _P.PUBLISHED: frozenset({_P.VERIFIED}),
+    _P.UNCONFIRMED: frozenset({_P.PUBLISHED, _P.ABANDONED}),
+    _P.VERIFIED: frozenset(),
+    _P.ABANDONED: frozenset(),
+    _P.FAILED: frozenset(),
+}
+CLOSED = (_P.ABANDONED, _P.FAILED)  # these no longer hold the place (destination, root post)
+
+
+def before(state: PublicationState) -> frozenset[PublicationState]:
+    """The states from which `state` may be reached."""
+    return frozenset(origin for origin, targets in MOVES.items() if state in targets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    id: int
+    job_id: int
+    destination_account_id: int
+    root_post_id: int
+    state: PublicationState
+    marker: str
+    session: str | None = field(default=None, repr=False)
+    bytes_sent: int = 0
+    size_bytes: int | None = None
+    content_sha256: str | None = None
+    duration_ms: int | None = None
+    caption: str = ""
+    remote_id: str | None = None
+    remote_url: str | None = None
+    clean_reads: int = 0
+    created_at: datetime
+    committing_at: datetime | None = None
+    published_at: datetime | None = None
+
+
+def new_marker() -> str:
+    """Ten unguessable characters by which we find our own post again; nobody else can forge them."""
+    return "fw-" + secrets.token_hex(5)

@@ -1,0 +1,83 @@
+"""What happens after a failure: the pure decision of the engine. Waits are rows, not sleeping workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from forwarder_core.domain.jobs import JobStatus, WaitReason
+from forwarder_core.errors import Retry, StepFailed
+
+DEFAULT_DELAYS_S = (10.0, 60.0, 300.0)  # brief §10
+
+
+class Strategy(StrEnum):
+    EXPONENTIAL = "exponential"
+    FIXED = "fixed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Three retries after 10, 60 and 300 s by default, so up to four attempts.
+
+    `delays_s` wins where given; else the wait before retry n (from 1) is
+    `initial_delay_s * multiplier ** (n - 1)`, never more than `max_delay_s`.
+    """
+
+    max_retries: int = 3
+    delays_s: tuple[float, ...] = DEFAULT_DELAYS_S
+    strategy: Strategy = Strategy.EXPONENTIAL
+    multiplier: float = 6.0
+    initial_delay_s: float = 10.0
+    max_delay_s: float = 600.0
+    retry_on: frozenset[str] = frozenset()
+    no_retry_on: frozenset[str] = frozenset()
+
+    def delay_s(self, retry: int) -> float:
+        if self.delays_s:
+            return self.delays_s[min(retry, len(self.delays_s)) - 1]
+        growth = self.multiplier ** (retry - 1) if self.strategy is Strategy.EXPONENTIAL else 1.0
+        return min(self.initial_delay_s * growth, self.max_delay_s)
+
+
+@dataclass(frozen=True, slots=True)
+class NextMove:
+    """Where a failed job goes. `wait_s` None = until a person or an event says so."""
+
+    status: JobStatus
+    wait_reason: WaitReason | None
+    wait_s: float | None
+    burns_retry: bool
+
+
+_REASONS = {
+    "rate_limited": WaitReason.RATE,
+    "quota_exhausted": WaitReason.QUOTA,
+    "destination_daily_limit": WaitReason.DAILY_LIMIT,
+}
+
+
+def after(failure: StepFailed, *, retries_used: int, policy: RetryPolicy) -> NextMove:
+    """The next move of a job whose attempt ended with `failure` after `retries_used` burnt retries."""
+    rule = failure.retry
+    if failure.code in policy.no_retry_on and rule in (Retry.BACKOFF, Retry.ONCE):
+        return _DEAD
+    if failure.code in policy.retry_on and rule is Retry.NEVER:
+        rule = Retry.BACKOFF
+    if rule is Retry.HOLD:
+        if failure.code == "captcha_detected":
+            return NextMove(JobStatus.CAPTCHA, None, None, False)
+        return NextMove(JobStatus.PAUSED, WaitReason.ACCOUNT, None, False)
+    if rule is Retry.AS_TOLD:
+        wait = failure.retry_after_s if failure.retry_after_s is not None else float(failure.wait_s)
+        return NextMove(JobStatus.RETRY_WAIT, _REASONS.get(failure.code, WaitReason.RATE), wait, False)
+    if rule is Retry.RECONCILE:
+        return NextMove(JobStatus.RETRY_WAIT, WaitReason.SETTLING, float(failure.wait_s), False)
+    allowed = {Retry.BACKOFF: policy.max_retries, Retry.ONCE: min(1, policy.max_retries)}.get(rule, 0)
+    if retries_used >= allowed:
+        return _DEAD
+    wait = max(policy.delay_s(retries_used + 1), failure.retry_after_s or 0.0)
+    return NextMove(JobStatus.RETRY_WAIT, WaitReason.BACKOFF, wait, True)
+
+
+_DEAD = NextMove(JobStatus.DEAD, None, None, False)
