@@ -6,7 +6,7 @@
     ├── RequestError          what a person or program asked for cannot be done (has an HTTP status)
     │   └── NotFound · Invalid · Conflict · NotSignedIn · Forbidden · TooManyRequests · Unavailable
     ├── StepFailed            a step of a forward or of a poll failed; carries the retry rule of its class
-    │   ├── NetworkFailed · ProxyFailed · ProxyBlocked · PlatformTransient                    waits 10/60/300 s
+    │   ├── NetworkFailed · ProxyFailed · ProxyBlocked · PlatformTransient (SessionGone)               waits 10/60/300 s
     │   ├── RateLimited · QuotaExhausted · DestinationDailyLimit                              waits as told, burns none
     │   ├── AuthExpired · AuthInvalid · AccountDisabled · ActionBlocked · ChallengeRequired   a person must act
     │   ├── SourceGone · SourceLoginRequired · GeoBlocked · BotCheck                          the source refuses
@@ -224,6 +224,12 @@ class ProxyBlocked(StepFailed):
 class PlatformTransient(StepFailed):
     code, retry, title = "platform_transient", Retry.BACKOFF, "Platform error"
     action = "Nothing yet: it is retried by itself."
+
+
+class SessionGone(PlatformTransient):
+    """The upload session is not there any more and nothing irreversible was sent in it: begin a new one."""
+
+    code, title = "session_gone", "Upload session expired"
 
 
 class RateLimited(StepFailed):

@@ -75,5 +75,5 @@ def configure(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("httpx", "httpcore", "telegram", "urllib3", "googleapiclient", "instagrapi", "alembic", "hpack"):
+    for noisy in ("httpx", "httpcore", "telegram", "urllib3", "googleapiclient", "instagrapi", "alembic", "private_request", "public_request"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

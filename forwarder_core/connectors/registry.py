@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, cast
@@ -59,6 +60,18 @@ def destination(account: Account, box: CredentialBox, exit_: Exit) -> Destinatio
 
 def authenticator(account: Account, box: CredentialBox, exit_: Exit) -> Authenticator:
     return cast(AuthenticatorFactory, _factory(account.platform, Role.AUTHENTICATOR))(account, box, exit_)
+
+
+def secrets_from_form(platform: str, fields: Mapping[str, str]) -> dict[str, str]:
+    """What a person typed, as the platform keeps it. Raises Invalid naming each field that is wrong.
+
+    The authenticator's module offers this beside it, because both know what the secrets of the platform are.
+    """
+    module = spec(platform).roles[Role.AUTHENTICATOR].partition(":")[0]
+    made: dict[str, str] = importlib.import_module(f"{platforms.__name__}.{platform}.{module}").secrets_from_form(
+        fields
+    )
+    return made
 
 
 def _factory(platform: str, role: Role) -> Any:

@@ -361,6 +361,7 @@ def errand(tx: Tx, job_id: int) -> Errand:
         select(
             jobs,
             connections.c.name,
+            connections.c.proxy_id,
             connections.c.transform_options,
             connections.c.publish_options,
             connections.c.source_account_id,
@@ -383,6 +384,7 @@ def errand(tx: Tx, job_id: int) -> Errand:
     return Errand(
         job=job_of(row),
         connection_name=row.name,
+        proxy_id=row.proxy_id,
         source=source,
         destination=destination,
         platform_post_id=row.platform_post_id,
@@ -392,6 +394,12 @@ def errand(tx: Tx, job_id: int) -> Errand:
         transform_options=row.transform_options,
         publish_options=row.publish_options,
     )
+
+
+def of_post(tx: Tx, connection_id: int, post_id: int) -> Job | None:
+    query = select(jobs).where(_OWN, jobs.c.connection_id == connection_id, jobs.c.source_post_id == post_id)
+    row = tx.execute(query).one_or_none()
+    return None if row is None else job_of(row)
 
 
 def attempts_of(tx: Tx, job_id: int) -> list[dict[str, Any]]:

@@ -77,6 +77,20 @@ def with_decisions(tx: Tx, connection_id: int, *, before: int, limit: int) -> li
     ]
 
 
+def find(tx: Tx, account_id: int, platform_post_id: str) -> SourcePost | None:
+    query = select(source_posts).where(
+        _OWN, source_posts.c.account_id == account_id, source_posts.c.platform_post_id == platform_post_id
+    )
+    row = tx.execute(query).one_or_none()
+    return None if row is None else _post_of(row)
+
+
+def decision_of(tx: Tx, connection_id: int, post_id: int) -> Decision | None:
+    query = select(decisions).where(decisions.c.connection_id == connection_id, decisions.c.source_post_id == post_id)
+    row = tx.execute(query).one_or_none()
+    return None if row is None else Decision(Verdict(row.verdict), row.rule, row.value, row.until)
+
+
 def count_undecided(tx: Tx) -> int:
     """The census: posts seen by an active connection's source that this connection has not decided."""
     decided = exists().where(

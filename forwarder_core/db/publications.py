@@ -93,5 +93,6 @@ def publication_of(row: Row[Any]) -> Publication:
         clean_reads=row.clean_reads,
         created_at=row.created_at,
         committing_at=row.committing_at,
+        unclear_since=row.unclear_since,
         published_at=row.published_at,
     )

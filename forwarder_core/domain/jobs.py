@@ -150,6 +150,7 @@ class Errand:
 
     job: Job
     connection_name: str
+    proxy_id: int | None  # of the connection, before its accounts' own
     source: Account
     destination: Account
     platform_post_id: str

@@ -68,6 +68,7 @@ class Publication:
     clean_reads: int = 0
     created_at: datetime
     committing_at: datetime | None = None
+    unclear_since: datetime | None = None
     published_at: datetime | None = None
 
 

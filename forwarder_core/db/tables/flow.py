@@ -170,6 +170,7 @@ publications = Table(
     facts("verification"),
     at("created_at", nullable=False),
     at("committing_at"),
+    at("unclear_since"),
     at("published_at"),
     at("verified_at"),
     # One root post reaches one destination account once, whichever connection asks.

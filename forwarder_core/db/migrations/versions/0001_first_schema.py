@@ -372,6 +372,7 @@ def upgrade() -> None:
     sa.Column('verification', postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('committing_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('unclear_since', sa.DateTime(timezone=True), nullable=True),
     sa.Column('published_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('verified_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['destination_account_id'], ['accounts.id'], name=op.f('fk_publications_destination_account_id_accounts')),

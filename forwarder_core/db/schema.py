@@ -28,7 +28,7 @@ def config() -> Config:
     return made
 
 
-def migrate(engine: Engine) -> str:
+def upgrade(engine: Engine) -> str:
     """Upgrade to the newest revision and return its name. Raises SchemaNewer for a database of a later version."""
     check(engine)
     script = ScriptDirectory.from_config(config())
