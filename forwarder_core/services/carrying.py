@@ -1,0 +1,160 @@
+"""Carrying: one worker, one job, from the claim to the end of the run.
+
+A `Carrier` holds the lease and keeps it alive from a thread; `step` frames each of the four steps: it tells where the
+job stands, measures, and turns whatever goes wrong into the engine's next move. The same frame serves Dagster's
+ops and a drill without Dagster.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from forwarder_core.db import jobs
+from forwarder_core.domain.jobs import Errand, Lease, Step
+from forwarder_core.errors import Bug, Fenced, LocalFailed, StepFailed
+from forwarder_core.logs import redact
+from forwarder_core.services import forwarding, tunables
+from forwarder_core.services.context import Core
+from forwarder_core.services.journal import about
+
+_REPORT_EVERY_S = 0.5
+
+
+class Carrier:
+    """The right to carry one job in this process. Use `claim` first; `let_go` at the end, whatever happened."""
+
+    def __init__(self, core: Core, job_id: int, dispatch_no: int, run_id: str) -> None:
+        self.core = core
+        self._launch = (job_id, dispatch_no, run_id)
+        self._lease: Lease | None = None
+        self._ended = threading.Event()
+        self._fenced = threading.Event()
+        self._pulse: threading.Thread | None = None
+
+    @property
+    def lease(self) -> Lease:
+        if self._lease is None or self._fenced.is_set():
+            raise Fenced(f"Job {self._launch[0]} is not carried by this worker.")
+        return self._lease
+
+    def claim(self) -> bool:
+        """Take the job; True also when this run holds it already."""
+        if self._lease is None:
+            self._lease = forwarding.claim(self.core, *self._launch)
+            if self._lease is not None:
+                self._pulse = threading.Thread(target=self._beat, name="lease", daemon=True)
+                self._pulse.start()
+        return self._lease is not None
+
+    def errand(self) -> Errand:
+        return forwarding.errand(self.core, self.lease.job_id)
+
+    def let_go(self) -> None:
+        self._ended.set()
+        if self._pulse is not None:
+            self._pulse.join(timeout=5)
+
+    @contextmanager
+    def step(self, step: Step) -> Iterator[StepReport]:
+        """Frame a step. On any failure the attempt is closed in the database before the error goes on."""
+        report = StepReport(self, step)
+        report.begin()
+        try:
+            yield report
+        except Fenced:
+            raise
+        except StepFailed as e:
+            self._fail(e)
+            raise
+        except SQLAlchemyError as e:
+            raise self._failed(LocalFailed("The database did not answer.", raw=type(e).__name__)) from e
+        except Exception as e:  # the run boundary: whatever it is, the job must get a named state
+            raise self._failed(Bug(f"Unexpected {type(e).__name__} in {step}.", raw=redact(repr(e)))) from e
+        report.end()
+
+    def _failed(self, error: StepFailed) -> StepFailed:
+        self._fail(error)
+        return error
+
+    def _fail(self, error: StepFailed) -> None:
+        if self._lease is not None and not self._fenced.is_set():
+            forwarding.fail(self.core, self._lease, error)
+        self._ended.set()
+
+    def fence(self) -> Fenced:
+        self._fenced.set()
+        self._ended.set()
+        return Fenced(f"Job {self._launch[0]} is carried by another worker now.")
+
+    def _beat(self) -> None:
+        """Renew the lease three times in its span. A database that is away is waited for: losing the lease is safe."""
+        with self.core.begin() as tx:
+            every_s = tunables.read(tx).number("lease.seconds") / 3
+        while not self._ended.wait(every_s):
+            try:
+                forwarding.renew(self.core, self.lease)
+            except Fenced:
+                self.fence()
+            except SQLAlchemyError as e:
+                logging.getLogger(__name__).warning("Lease not renewed: %s", type(e).__name__)
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process and its ended children so far: a run has its process to itself."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 3)
+
+
+class StepReport:
+    """What a step says while it works."""
+
+    def __init__(self, carrier: Carrier, step: Step) -> None:
+        self._carrier = carrier
+        self._step = step
+        self._said_at = 0.0
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def begin(self) -> None:
+        self._write(0.0, "")
+
+    def end(self) -> None:
+        lease = self._carrier.lease
+        with self._carrier.core.begin() as tx:
+            if not jobs.is_held(tx, lease):
+                raise self._carrier.fence()
+            jobs.note_attempt(tx, lease, seconds={self._step: round(self.seconds, 3), "cpu": _cpu_s()})
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """`fraction` 0..1 of this step. Written at most twice a second. Raises Fenced when the job was taken away."""
+        if time.monotonic() - self._said_at >= _REPORT_EVERY_S:
+            self._write(max(0.0, min(fraction, 1.0)), note)
+
+    def fact(self, **values: Any) -> None:
+        """Keep a fact with the attempt: bytes_fetched, bytes_sent, proxy."""
+        with self._carrier.core.begin() as tx:
+            jobs.note_attempt(tx, self._carrier.lease, **values)
+
+    def info(self, text: str, *parts: object) -> None:
+        """A step message, as the admin reads it beside the job."""
+        job = self._carrier.lease.job_id
+        about(job_id=job).info(f"Job {job}: {text}", *parts, extra={"step": self._step})
+
+    def _write(self, fraction: float, note: str) -> None:
+        core, lease = self._carrier.core, self._carrier.lease
+        self._said_at = time.monotonic()
+        with core.begin() as tx:
+            now = core.clock.now()
+            if not jobs.report(tx, lease, step=self._step, progress=fraction, note=note, now=now):
+                raise self._carrier.fence()

@@ -1,0 +1,235 @@
+"""Connections: making them, starting and stopping them, and asking one to act now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from forwarder_core.connectors.base import Role
+from forwarder_core.db import accounts, connections, jobs, posts
+from forwarder_core.domain.accounts import Account, Rights
+from forwarder_core.domain.connections import Connection, ConnectionStatus, type_of
+from forwarder_core.domain.jobs import Job, JobStatus
+from forwarder_core.domain.posts import Decision, SourcePost
+from forwarder_core.errors import Conflict, FieldError, Invalid, NotFound, StepFailed
+from forwarder_core.services import accounts as accounts_service
+from forwarder_core.services import detection
+from forwarder_core.services.context import Core
+from forwarder_core.services.journal import about
+
+RUN_NOW_S = 10.0  # how long “run now” waits for its turn at the source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConnection:
+    """`type` may be left empty: the two accounts' platforms say it. The rules are as the API has them."""
+
+    name: str
+    source_account_id: int
+    destination_account_id: int
+    type: str = ""
+    proxy_id: int | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    transform_options: Mapping[str, Any] = field(default_factory=dict)
+    publish_options: Mapping[str, Any] = field(default_factory=dict)
+    retry_policy: Mapping[str, Any] = field(default_factory=dict)
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What asking a connection to act now brought."""
+
+    connection: Connection
+    jobs: tuple[Job, ...]
+
+
+def create(core: Core, new: NewConnection) -> Connection:
+    """Stored stopped. Raises Invalid for ends that do not fit, Conflict when the name is taken."""
+    with core.begin() as tx:
+        source, destination = accounts.get(tx, new.source_account_id), accounts.get(tx, new.destination_account_id)
+    kind = _check_ends(new, source, destination)
+    values = {name: getattr(new, name) for name in new.__dataclass_fields__ if name != "type"}
+    values |= {
+        "name": new.name.strip(),
+        "type": kind,
+        "status": ConnectionStatus.STOPPED,
+        "created_at": core.clock.now(),
+    }
+    values |= {name: dict(value) for name, value in values.items() if isinstance(value, Mapping)}
+    _check_rules(values)
+    try:
+        with core.begin() as tx:
+            made = connections.add(tx, values)
+    except IntegrityError as e:
+        raise Conflict(f"There is a connection “{new.name}” already.", action="Choose another name.") from e
+    about(connection_id=made).info("Connection '%s' created", new.name)
+    return get(core, made)
+
+
+def get(core: Core, connection_id: int) -> Connection:
+    with core.begin() as tx:
+        found = connections.get(tx, connection_id)
+    if found is None:
+        raise NotFound(f"There is no connection {connection_id}.")
+    return found
+
+
+def page(
+    core: Core, *, after: int = 0, limit: int = 100, status: tuple[str, ...] = (), q: str | None = None
+) -> list[Connection]:
+    with core.begin() as tx:
+        return connections.page(tx, after=after, limit=limit, status=status, q=q)
+
+
+def outcomes(core: Core, connection_ids: list[int]) -> dict[int, dict[str, int]]:
+    """Jobs by state for each of these connections."""
+    with core.begin() as tx:
+        return connections.outcomes(tx, connection_ids)
+
+
+def start(core: Core, connection_id: int) -> Connection:
+    """Watch the source from this moment on. Raises Conflict with the reason when it cannot be.
+
+    The baseline is taken before this returns: posts with a platform time from now on are new, whichever look finds
+    them; what the source shows already is old. A source that cannot be read refuses the start.
+    """
+    known = get(core, connection_id)
+    for account_id, role in ((known.source_account_id, Role.SOURCE), (known.destination_account_id, Role.DESTINATION)):
+        _check_usable(accounts_service.get(core, account_id), role)
+    if known.status is ConnectionStatus.ACTIVE:
+        return known
+    now = core.clock.now().replace(microsecond=0)  # platforms tell the time of a post in whole seconds
+    values: dict[str, Any] = {"status": ConnectionStatus.ACTIVE, "status_reason": None, "started_at": now}
+    if known.status is ConnectionStatus.PAUSED and known.started_at is not None:
+        del values["started_at"]
+    with core.begin() as tx:
+        connections.change(tx, connection_id, values)
+        accounts.watch(tx, known.source_account_id, now)
+    try:
+        _poll_in_turn(core, known.source_account_id)
+    except StepFailed as e:
+        with core.begin() as tx:
+            connections.change(tx, connection_id, {"status": known.status, "started_at": known.started_at})
+        raise Conflict(f"Cannot start: the source could not be read. {e.message}", action=e.action) from e
+    about(connection_id=connection_id).info("Connection '%s' started", known.name)
+    return get(core, connection_id)
+
+
+def stop(core: Core, connection_id: int) -> Connection:
+    """No more looks and no more starts; running jobs end, waiting ones are cancelled."""
+    return _halt(core, connection_id, ConnectionStatus.STOPPED)
+
+
+def pause(core: Core, connection_id: int, reason: str = "Paused by the administrator") -> Connection:
+    """Suspend; what waits stays and goes on after Resume."""
+    return _halt(core, connection_id, ConnectionStatus.PAUSED, reason)
+
+
+def resume(core: Core, connection_id: int) -> Connection:
+    """Go on where a pause stopped: posts from during the pause are forwarded too."""
+    if get(core, connection_id).status is not ConnectionStatus.PAUSED:
+        raise Conflict("Only a paused connection can be resumed.", action="Start it instead.")
+    return start(core, connection_id)
+
+
+def run_now(core: Core, connection_id: int) -> Ran:
+    """Look at the source at once; the jobs that came of it are queued when this returns."""
+    known = get(core, connection_id)
+    if known.status is not ConnectionStatus.ACTIVE:
+        raise Conflict(f"Connection “{known.name}” is {known.status}.", action="Start it first.")
+    asked_at = core.clock.now()
+    _poll_in_turn(core, known.source_account_id)
+    with core.begin() as tx:
+        connections.touch(tx, connection_id, asked_at)
+        made = jobs.page(tx, before_id=2**62, limit=1_000, connection_id=connection_id, since=asked_at)
+    about(connection_id=connection_id).info("Run now: %s jobs", len(made))
+    return Ran(get(core, connection_id), tuple(made))
+
+
+def _poll_in_turn(core: Core, account_id: int) -> None:
+    """Look at the source, after the look that is under way, if one is. Raises Conflict when that takes too long."""
+    deadline = time.monotonic() + RUN_NOW_S
+    while True:
+        try:
+            detection.poll_now(core, account_id)
+            return
+        except Conflict:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def seen_posts(
+    core: Core, connection_id: int, *, before: int | None = None, limit: int = 100
+) -> list[tuple[SourcePost, Decision]]:
+    """Every post the connection has decided about, newest first: why it was or was not forwarded."""
+    with core.begin() as tx:
+        return posts.with_decisions(tx, connection_id, before=before or 2**62, limit=limit)
+
+
+def _halt(core: Core, connection_id: int, to: ConnectionStatus, reason: str | None = None) -> Connection:
+    known = get(core, connection_id)
+    now = core.clock.now()
+    with core.begin() as tx:
+        connections.change(tx, connection_id, {"status": to, "status_reason": reason})
+        if to is ConnectionStatus.STOPPED:
+            waiting = jobs.page(tx, before_id=2**62, limit=100_000, connection_id=connection_id, status=_WAITING)
+            jobs.move(tx, [job.id for job in waiting], JobStatus.CANCELLED, now=now, error_code="connection_stopped")
+    about(connection_id=connection_id).info("Connection '%s' %s", known.name, to)
+    return get(core, connection_id)
+
+
+_WAITING = (JobStatus.QUEUED, JobStatus.RETRY_WAIT, JobStatus.PAUSED, JobStatus.CAPTCHA)
+
+
+def _check_ends(new: NewConnection, source: Account | None, destination: Account | None) -> str:
+    problems = []
+    for name, account, role in (
+        ("source_account_id", source, Role.SOURCE),
+        ("destination_account_id", destination, Role.DESTINATION),
+    ):
+        if account is None:
+            problems.append(FieldError(name, "there is no such account"))
+        elif not accounts_service.can_be(account.platform, role):
+            problems.append(FieldError(name, f"a {account.platform} account cannot be a {role}"))
+    if not new.name.strip():
+        problems.append(FieldError("name", "must not be empty"))
+    if source and destination:
+        if source.id == destination.id:
+            problems.append(FieldError("destination_account_id", "must be another account than the source"))
+        kind = type_of(source.platform, destination.platform)
+        if new.type and new.type != kind:
+            problems.append(FieldError("type", f"these accounts make a connection of type {kind}"))
+    if problems or source is None or destination is None:
+        raise Invalid("The connection cannot be made.", *problems)
+    return kind
+
+
+def _check_rules(values: Mapping[str, Any]) -> None:
+    problems = []
+    for name, read in (("filters", connections.filters_of), ("transform_options", connections.transform_of)):
+        try:
+            read(values[name])
+        except (ValueError, TypeError, AttributeError) as e:
+            problems.append(FieldError(name, str(e)))
+    if problems:
+        raise Invalid("The rules of the connection cannot be read.", *problems)
+
+
+def _check_usable(account: Account, role: Role) -> None:
+    if not account.status.is_usable:
+        raise Conflict(
+            f"Cannot start: account {account.alias} is {account.status}. {account.status_reason or ''}".strip(),
+            action=f"Mend the account under Accounts → {account.alias}, then start again.",
+        )
+    if role is Role.SOURCE and account.rights is Rights.UNDECLARED:
+        raise Conflict(
+            f"Cannot start: nothing is said about the rights to the posts of {account.alias}.",
+            action=f"Declare under Accounts → {account.alias} whether its posts are your own or licensed.",
+        )

@@ -1,0 +1,198 @@
+"""Detection: look at a source, keep every post seen, and decide for each connection what becomes of it.
+
+A source is polled once, however many connections share it. Posts, decisions, jobs and the next poll are committed in
+ONE transaction. The fact to know: a failed or odd answer raises in the connector and moves nothing here; it counts
+against the source and is never "no new posts".
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from forwarder_core.connectors.base import Source
+from forwarder_core.db import accounts, connections, jobs, posts
+from forwarder_core.db.engine import Tx
+from forwarder_core.domain import filters
+from forwarder_core.domain.accounts import Account
+from forwarder_core.domain.connections import Connection
+from forwarder_core.domain.posts import Decision, SeenPost, SourcePost, Verdict
+from forwarder_core.domain.schedules import next_poll
+from forwarder_core.errors import Conflict, ForwarderError, StepFailed
+from forwarder_core.logs import redact
+from forwarder_core.services import exits, tunables
+from forwarder_core.services.context import Core
+from forwarder_core.services.journal import about
+from forwarder_core.services.tunables import Tuned
+
+POLL_LEASE_S = 180.0  # a poll that died is repeated after so long
+_THREADS = 8
+_MOST_SOURCES_A_TICK = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one look at a source brought."""
+
+    account_id: int
+    new_posts: int
+    jobs: tuple[int, ...]
+    error: str | None = None
+
+
+def poll_due(core: Core, *, shard: int, shards: int, budget_s: float) -> list[Polled]:
+    """Look at the due sources of this shard, several at once, for at most about `budget_s` seconds.
+
+    A poll still running then is left to finish by itself; its source is locked until it does.
+    """
+    now = core.clock.now()
+    with core.begin() as tx:
+        until = now + timedelta(seconds=POLL_LEASE_S)
+        due = accounts.take_due(tx, now, until, shard=shard, shards=shards, limit=_MOST_SOURCES_A_TICK)
+    if not due:
+        return []
+    pool = ThreadPoolExecutor(max_workers=min(_THREADS, len(due)), thread_name_prefix="poll")
+    futures: Sequence[Future[Polled]] = [pool.submit(_poll_safely, core, account_id) for account_id in due]
+    done, _ = wait(futures, timeout=budget_s)
+    pool.shutdown(wait=False, cancel_futures=True)
+    return [future.result() for future in done]
+
+
+def poll_now(core: Core, account_id: int) -> Polled:
+    """Look at one source at once. Raises Conflict while another look is under way, StepFailed when it fails."""
+    now = core.clock.now()
+    with core.begin() as tx:
+        if not accounts.take(tx, account_id, now, now + timedelta(seconds=POLL_LEASE_S)):
+            raise Conflict(
+                "This source is being looked at right now.", action="Wait a moment; what it finds is forwarded anyway."
+            )
+    return _poll(core, account_id)
+
+
+def _poll_safely(core: Core, account_id: int) -> Polled:
+    """A failed poll as a result, so that one source in trouble spoils no other's."""
+    try:
+        return _poll(core, account_id)
+    except ForwarderError as e:
+        return Polled(account_id, 0, (), e.code)
+
+
+def _poll(core: Core, account_id: int) -> Polled:
+    with core.begin() as tx:
+        account = accounts.get(tx, account_id)
+        if account is None:
+            raise Conflict("The account was deleted.")
+        watching = connections.active_of_source(tx, account_id)
+        tuned = tunables.read(tx)
+        overlap = timedelta(hours=tuned.number("detection.overlap_h"))
+        read_back_to = _read_back_to(accounts.last_success(tx, account_id), watching, overlap, core.clock.now())
+        exit_ = exits.exit_of(core, tx, account)
+    try:
+        seen = _read(core, exits.source(core, account, exit_), account_id, read_back_to, tuned)
+    except StepFailed as e:
+        _note_failure(core, account, watching, tuned, e)
+        raise
+    return _commit(core, account, seen, tuned)
+
+
+def _read_back_to(
+    last_success: datetime | None, watching: Sequence[Connection], overlap: timedelta, now: datetime
+) -> datetime:
+    """How old a listing must be read: past the last good look, or past the earliest start, and the overlap.
+
+    A connection that wants old posts has its source read to the end.
+    """
+    if last_success is None and any(c.filters.include_old_posts for c in watching):
+        return datetime.min.replace(tzinfo=now.tzinfo)
+    starts = [c.started_at for c in watching if c.started_at is not None]
+    return (last_success or min(starts, default=now)) - overlap
+
+
+def _read(core: Core, source: Source, account_id: int, back_to: datetime, tuned: Tuned) -> list[SeenPost]:
+    """Page until known posts AND past the overlap: pinned posts come first and order is not trusted."""
+    seen: dict[str, SeenPost] = {}
+    page_token: str | None = None
+    for number in range(1, tuned.count("detection.max_pages") + 1):
+        page = source.list_posts(page_token)
+        seen |= {post.platform_post_id: post for post in page.posts}
+        page_token = page.next
+        if page_token is None or (number >= 2 and _is_past(core, account_id, page.posts, back_to)):
+            break
+    return list(seen.values())
+
+
+def _is_past(core: Core, account_id: int, page: Sequence[SeenPost], back_to: datetime) -> bool:
+    """Is every post of this page older than `back_to`, and known?"""
+    if any(post.posted_at >= back_to for post in page):
+        return False
+    with core.begin() as tx:
+        known = posts.known_among(tx, account_id, [post.platform_post_id for post in page])
+    return len(known) == len(page) or not known
+
+
+def _note_failure(
+    core: Core, account: Account, watching: Sequence[Connection], tuned: Tuned, error: StepFailed
+) -> None:
+    now = core.clock.now()
+    with core.begin() as tx:
+        failures = accounts.failures_in_a_row(tx, account.id) + 1
+        at = next_poll(
+            now, [c.schedule for c in watching], failures=failures, least_s=tuned.number("detection.min_interval_s")
+        )
+        if error.retry_after_s is not None:
+            at = max(at, now + timedelta(seconds=error.retry_after_s))
+        accounts.poll_failed(tx, account.id, now, at, error.code, redact(error.message))
+    about(account_id=account.id, code=error.code).error("Looking at '%s' failed: %s", account.alias, error.message)
+
+
+def _commit(core: Core, account: Account, seen: Sequence[SeenPost], tuned: Tuned) -> Polled:
+    now = core.clock.now()
+    with core.begin() as tx:
+        new = posts.record(tx, account.id, seen, now)
+        watching = connections.active_of_source(tx, account.id)
+        made = [job for connection in watching for job in _decide(tx, account, connection, now)]
+        least_s = tuned.number("detection.min_interval_s")
+        accounts.poll_succeeded(
+            tx, account.id, now, next_poll(now, [c.schedule for c in watching], failures=0, least_s=least_s)
+        )
+    if new:
+        log = logging.getLogger(__name__)
+        log.info("Looked at %s: %s posts, %s new, %s jobs", account.alias, len(seen), new, len(made))
+    return Polled(account.id, new, tuple(made))
+
+
+def _decide(tx: Tx, account: Account, connection: Connection, now: datetime) -> list[int]:
+    """One decision for every post of the account this connection has none for; the ids of the jobs made."""
+    if connection.started_at is None:
+        return []
+    open_posts = posts.undecided(tx, connection.id, account.id)
+    roots = posts.roots_of(tx, account.platform, [p.post.platform_post_id for p in open_posts])
+    verdicts = {post.id: _verdict(post, connection, connection.started_at, roots) for post in open_posts}
+    posts.decide(tx, connection.id, verdicts, now)
+    wanted = [post for post in open_posts if verdicts[post.id].verdict is Verdict.FORWARD]
+    return jobs.add(
+        tx,
+        [
+            {
+                "connection_id": connection.id,
+                "source_post_id": post.id,
+                "root_post_id": post.id,
+                "priority": connection.priority,
+                "created_at": now,
+                "changed_at": now,
+            }
+            for post in wanted
+        ],
+    )
+
+
+def _verdict(post: SourcePost, connection: Connection, started_at: datetime, roots: dict[str, int]) -> Decision:
+    """An id we created ourselves is never a new post, whatever the filters say."""
+    if post.post.platform_post_id in roots:
+        return Decision(
+            Verdict.DUPLICATE, "echo", f"published by this installation (post {roots[post.post.platform_post_id]})"
+        )
+    return filters.decide(post.post, connection.filters, started_at=started_at)

@@ -1,0 +1,125 @@
+"""The four steps of a forward, each safe to repeat: it asks first whether its result is already there.
+
+This is what Dagster's ops call, and what drills call without Dagster. A step returns what the lineage shows of it;
+files and rows carry the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from forwarder_core.connectors.base import Published
+from forwarder_core.db.engine import Tx
+from forwarder_core.domain.accounts import Account
+from forwarder_core.domain.jobs import Errand, Step
+from forwarder_core.egress import Exit
+from forwarder_core.errors import LocalFailed
+from forwarder_core.services import exits, fetching, forwarding, publishing, transforming, verifying
+from forwarder_core.services.carrying import Carrier, StepReport
+
+Facts = dict[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a step made, in facts for the lineage. `links` are addresses a person can open."""
+
+    job_id: int
+    facts: Facts = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+
+def fetch_post(carrier: Carrier) -> Done:
+    with carrier.step(Step.FETCH) as report:
+        errand = carrier.errand()
+        if publishing.published(carrier.core, errand.job.id):
+            report.info("Already published; nothing to fetch")
+            return _done(carrier, errand, report)
+        exit_ = _exit(carrier, report, errand, errand.source)
+        file = fetching.fetch(carrier, report, errand, exits.source(carrier.core, errand.source, exit_))
+        return _done(
+            carrier,
+            errand,
+            report,
+            bytes=file.size_bytes,
+            sha256=file.sha256,
+            duration_ms=file.duration_ms,
+            proxy=exit_.label,
+        )
+
+
+def transform_video(carrier: Carrier) -> Done:
+    with carrier.step(Step.TRANSFORM) as report:
+        errand = carrier.errand()
+        if publishing.published(carrier.core, errand.job.id):
+            return _done(carrier, errand, report)
+        source = fetching.stored_file(carrier.core, errand.job.id, fetching.FETCHED)
+        if source is None:
+            raise LocalFailed("The fetched file is not there any more; it is fetched again.")
+        made = transforming.transform(carrier, report, errand, source)
+        return _done(
+            carrier,
+            errand,
+            report,
+            bytes=made.size_bytes,
+            sha256=made.sha256,
+            duration_ms=made.duration_ms,
+            size=f"{made.width}x{made.height}",
+        )
+
+
+def publish_video(carrier: Carrier) -> Done:
+    with carrier.step(Step.PUBLISH) as report:
+        errand = carrier.errand()
+        if publishing.published(carrier.core, errand.job.id):
+            report.info("Already published")
+            return _done(carrier, errand, report)
+        media = transforming.rendition_of(carrier, errand.job.id)
+        if media is None:
+            raise LocalFailed("The rendition is not there any more; it is made again.")
+        exit_ = _exit(carrier, report, errand, errand.destination)
+        report.info("Uploading to %s (%s)", errand.destination.platform, errand.destination.alias)
+        to = exits.destination(carrier.core, errand.destination, exit_)
+        made = publishing.publish(carrier, report, errand, media, to)
+        report.fact(bytes_sent=media.size_bytes)
+        report.info("Upload complete: %s", made.url)
+        return _done(carrier, errand, report, bytes=media.size_bytes, proxy=exit_.label)
+
+
+def verify_publication(carrier: Carrier) -> Done:
+    with carrier.step(Step.VERIFY) as report:
+        errand = carrier.errand()
+        live = publishing.published(carrier.core, errand.job.id)
+        if live is None or live.remote_id is None:
+            raise LocalFailed("There is no publication to verify.")
+        exit_ = _exit(carrier, report, errand, errand.destination)
+        to = exits.destination(carrier.core, errand.destination, exit_)
+        seen = verifying.verify(carrier, report, Published(live.remote_id, live.remote_url or ""), to)
+        done = _done(
+            carrier,
+            errand,
+            report,
+            privacy=seen.privacy,
+            destination_post_id=live.remote_id,
+            sha256=live.content_sha256 or "",
+            bytes=live.size_bytes or 0,
+        )
+    forwarding.succeed(carrier.core, carrier.lease)
+    return done
+
+
+def _exit(carrier: Carrier, report: StepReport, errand: Errand, account: Account) -> Exit:
+    tx: Tx
+    with carrier.core.begin() as tx:
+        chosen = exits.exit_of(carrier.core, tx, account, errand.proxy_id)
+    report.fact(proxy=chosen.label)
+    return chosen
+
+
+def _done(carrier: Carrier, errand: Errand, report: StepReport, **facts: str | int | float) -> Done:
+    fresh = carrier.errand()
+    links = {"source_post": errand.source_url, "job": f"{carrier.core.settings.base_url}/jobs/{errand.job.id}"}
+    if fresh.job.destination_url:
+        links["published_post"] = fresh.job.destination_url
+    facts = {"attempt": fresh.job.attempts, "seconds": round(report.seconds, 3), **facts}
+    return Done(errand.job.id, facts, links)
