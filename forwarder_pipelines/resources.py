@@ -1,0 +1,55 @@
+"""What ops and sensors are given: the core of this process, and the carrier of this run's job.
+
+Nothing is opened at import: the code server lists definitions without a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import dagster as dg
+
+from forwarder_core import logs, settings
+from forwarder_core.services import journal
+from forwarder_core.services.carrying import Carrier
+from forwarder_core.services.context import Core, open_core
+
+JOB_TAG = "fwd/job"
+DISPATCH_TAG = "fwd/dispatch"
+
+
+@cache
+def this_core() -> Core:
+    """Opened on first use, once per process."""
+    loaded = settings.load()
+    logs.configure(loaded.log_level)
+    core = open_core(loaded, name="forwarder-run")
+    journal.install(core)
+    return core
+
+
+@dg.resource(description="The job this run carries: claimed by the first op that asks, let go at the end of the run.")
+def carrier(context: dg.InitResourceContext) -> Iterator[Carrier]:
+    run = context.run
+    tags = run.tags if run else {}
+    held = Carrier(this_core(), int(tags.get(JOB_TAG, 0)), int(tags.get(DISPATCH_TAG, 0)), run.run_id if run else "")
+    try:
+        yield held
+    finally:
+        held.let_go()
+
+
+class JobIdIOManager(dg.IOManager):
+    """Between ops passes only the id of the job, and the run's tags hold that: nothing is stored."""
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        return None
+
+    def load_input(self, context: dg.InputContext) -> int:
+        return int(context.step_context.dagster_run.tags[JOB_TAG])
+
+
+@dg.io_manager
+def job_id_io_manager() -> JobIdIOManager:
+    return JobIdIOManager()

@@ -1,0 +1,79 @@
+"""Sensors: look at sources, and ask for the runs of what is due. A fixed small number; connections are rows.
+
+A tick holds no state: the cursor is in our own tables, so a reset of Dagster's loses and doubles nothing. Each watch
+tick asks for due jobs at its end, so that a new post starts at once; the dispatch sensor asks for everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from forwarder_core.domain.jobs import Dispatch
+from forwarder_core.services import detection, forwarding
+from forwarder_pipelines import partitions
+from forwarder_pipelines.jobs import forward_job
+from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG, this_core
+
+WATCH_SHARDS = 2
+TICK_S = 5  # the daemon's own floor
+Asked = dg.SensorResult | dg.SkipReason
+_POLL_BUDGET_S = 40.0  # a sensor call is cut off after 60 s
+
+
+def watch_sensor(shard: int) -> dg.SensorDefinition:
+    """The sensor that looks at the sources of one shard."""
+
+    @dg.sensor(
+        name=f"watch_{shard}_sensor",
+        job=forward_job,
+        minimum_interval_seconds=TICK_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Looks at the due sources of shard {shard + 1} of {WATCH_SHARDS} and starts what they bring.",
+    )
+    def watch(context: dg.SensorEvaluationContext) -> Asked:
+        polled = detection.poll_due(this_core(), shard=shard, shards=WATCH_SHARDS, budget_s=_POLL_BUDGET_S)
+        brought = sum(p.new_posts for p in polled)
+        return _ask_for_runs(f"{len(polled)} sources looked at, {brought} new posts" if polled else "no source is due")
+
+    return watch
+
+
+@dg.sensor(
+    job=forward_job,
+    minimum_interval_seconds=TICK_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts the jobs that are due: retries, released holds, run-now.",
+)
+def dispatch_sensor(context: dg.SensorEvaluationContext) -> Asked:
+    return _ask_for_runs("no job is due")
+
+
+def _ask_for_runs(nothing: str) -> Asked:
+    due = forwarding.dispatchable(this_core())
+    if not due:
+        return dg.SkipReason(nothing)
+    return dg.SensorResult(
+        run_requests=[run_request(dispatch) for dispatch in due],
+        dynamic_partitions_requests=[partitions.posts.build_add_request([d.partition_key for d in due])],
+    )
+
+
+def run_request(dispatch: Dispatch) -> dg.RunRequest:
+    """Ids only: Dagster stores and shows its tags."""
+    return dg.RunRequest(
+        run_key=dispatch.run_key,
+        partition_key=dispatch.partition_key,
+        tags={
+            JOB_TAG: str(dispatch.job_id),
+            DISPATCH_TAG: str(dispatch.dispatch_no),
+            "fwd/connection": str(dispatch.connection_id),
+            "fwd/post": str(dispatch.source_post_id),
+            "dagster/priority": str(dispatch.priority),
+        },
+    )
+
+
+def all_sensors() -> Sequence[dg.SensorDefinition]:
+    return [*(watch_sensor(shard) for shard in range(WATCH_SHARDS)), dispatch_sensor]
