@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
@@ -51,7 +51,8 @@ class ProxyAddress:
         scheme = "socks5h" if parts.scheme in ("socks5", "socks5h") else parts.scheme
         if scheme not in ("http", "socks5h") or not parts.hostname or not parts.port:
             raise ValueError("a proxy is http://host:port or socks5://host:port, with user:password@ where it asks")
-        return cls(scheme, parts.hostname, parts.port, parts.username, parts.password)
+        login = [unquote(part) if part is not None else None for part in (parts.username, parts.password)]
+        return cls(scheme, parts.hostname, parts.port, *login)
 
     @property
     def url(self) -> str:
