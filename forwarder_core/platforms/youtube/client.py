@@ -1,0 +1,119 @@
+"""The calls we make of the YouTube Data API: as one account, through one exit, with the vendor's errors translated.
+
+What lives here: each call once, its parts and its shape checked. What does not: what an answer means
+(visibility.py, listing.py) and the order of an upload (sessions.py).
+The fact to know: the library builds its methods from the discovery document in its own package, so an unknown
+parameter fails here at once and nothing is fetched at start.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Self
+
+import google_auth_httplib2
+import googleapiclient.discovery
+import googleapiclient.errors
+from googleapiclient.http import HttpRequest, MediaFileUpload
+
+from forwarder_core.clock import Clock, SystemClock
+from forwarder_core.connectors.base import CredentialBox, Draft
+from forwarder_core.egress import Exit
+from forwarder_core.errors import AuthInvalid, ContractChanged, PlatformTransient, SourceGone, StepFailed
+from forwarder_core.platforms.youtube import errors, metadata
+from forwarder_core.platforms.youtube.tokens import BoxedToken
+from forwarder_core.platforms.youtube.wire import Timeouts, open_wire
+
+Json = dict[str, Any]
+
+_PAGE = 50  # the most the API gives or takes at once
+
+
+class YouTubeClient:
+    """Used as `with client:`, any number of times. Not to be shared by threads: its transport is one connection."""
+
+    def __init__(
+        self, box: CredentialBox, exit_: Exit, *, clock: Clock | None = None, timeouts: Timeouts | None = None
+    ) -> None:
+        self._exit = exit_
+        self._clock = clock or SystemClock()
+        credentials = BoxedToken(box, self._clock).credentials()
+        self._http = google_auth_httplib2.AuthorizedHttp(credentials, open_wire(exit_, timeouts or Timeouts()))
+        self._api = googleapiclient.discovery.build(
+            "youtube",
+            "v3",
+            http=self._http,
+            cache_discovery=False,
+            static_discovery=True,
+            client_options={"universe_domain": "googleapis.com"},  # else read from the environment
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """A connection lives for one step: kept longer it goes stale, and that looks like an answer that was lost."""
+        self._http.close()
+
+    def own_channel(self, part: str) -> Json:
+        """The channel of this sign-in. Raises AuthInvalid where the Google account has none."""
+        answer = self._execute(self._api.channels().list(part=part, mine=True))
+        if not answer.get("items"):
+            raise AuthInvalid(
+                "This Google account has no YouTube channel.", action="Create the channel in YouTube, then try again."
+            )
+        return dict(answer["items"][0])
+
+    def playlist_page(self, playlist_id: str, page: str | None) -> tuple[list[Json], str | None]:
+        """One page of a playlist and the name of the next. A channel without uploads has no such playlist: empty."""
+        request = self._api.playlistItems().list(
+            part="contentDetails", playlistId=playlist_id, maxResults=_PAGE, pageToken=page
+        )
+        try:
+            answer = self._execute(request)
+        except SourceGone:
+            return [], None
+        return list(answer.get("items", ())), answer.get("nextPageToken")
+
+    def videos(self, ids: Sequence[str], part: str) -> list[Json]:
+        """Those of `ids` (50 at most) that exist."""
+        return list(self._execute(self._api.videos().list(part=part, id=",".join(ids))).get("items", ()))
+
+    def insert_request(self, draft: Draft, media: MediaFileUpload) -> HttpRequest:
+        """`videos.insert` as the library would send it; sessions.py sends it in our own order."""
+        return self._api.videos().insert(
+            part="snippet,status",
+            body=metadata.body(draft),
+            notifySubscribers=metadata.is_on(draft, "notify_subscribers", default=True),
+            media_body=media,
+        )
+
+    def ask(self, url: str, method: str, headers: dict[str, str], body: str | None = None) -> tuple[Any, bytes]:
+        """One signed-in request as it is: the answer's status and headers, and its body. Any status returns."""
+        with errors.translated(self._exit, self._clock):
+            answer, content = self._http.request(url, method, headers=headers, body=body)
+        return answer, content
+
+    def sign_in(self) -> None:
+        """See to a token that lasts, so that the next request is one request."""
+        if not self._http.credentials.valid:
+            with errors.translated(self._exit, self._clock):
+                self._http.credentials.refresh(google_auth_httplib2.Request(self._http.http))
+
+    def failure(self, error: BaseException) -> StepFailed:
+        """Our class for a vendor error caught outside of this module."""
+        return errors.failure(error, self._exit, self._clock.now())
+
+    def refusal(self, answer: Any, content: bytes) -> StepFailed:
+        """Our class for an answer of `ask` that is no success."""
+        return self.failure(googleapiclient.errors.HttpError(answer, content))
+
+    def _execute(self, request: HttpRequest) -> Json:
+        with errors.translated(self._exit, self._clock):
+            answer = request.execute()
+        if not isinstance(answer, dict):
+            raise PlatformTransient("YouTube answered with something else than JSON.")
+        if not str(answer.get("kind", "")).startswith("youtube#"):
+            raise ContractChanged("YouTube answered in a form not known here.", raw=errors.redacted(json.dumps(answer)))
+        return answer
