@@ -1,0 +1,217 @@
+"""The instagrapi client as this product needs it: one way out, a limit on every wait, no hidden second tries.
+
+What lives here: building that client from an exit and stored settings, and the few steps of the library whose own
+behaviour would hurt (each override says what). What does not: when to sign in, and where settings are kept
+(`session`).
+The fact to know: left alone the library waits for ever, reads proxies and CAs from the environment, sleeps 60 s and
+repeats a request, asks for codes on standard input, and stores a certificate path among the settings of a session.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import instagrapi
+import requests
+from curl_cffi import CurlOpt
+from instagrapi.exceptions import ClientError, ClientIncompleteReadError, ClientRequestTimeout
+
+from forwarder_core.egress import CONNECT_TIMEOUT_S, Exit
+from forwarder_core.errors import AuthExpired, ChallengeRequired, ContractChanged
+from forwarder_core.platforms.instagram.errors import failure
+
+_READ_TIMEOUT_S = 120.0
+_CONFIGURE = "media/configure_to_clips/"
+_SLOWEST_UPLOAD_BYTES_PER_S = 100_000
+
+# Of a machine or of one client object, not of the account: restored from storage they would outlive their reason.
+_NOT_OF_THE_ACCOUNT = {
+    "tls_verify",
+    "proxy",
+    "private_transport",
+    "public_transport",
+    "public_transport_impersonate",
+    "request_timeout",
+    "public_request_retries_count",
+    "public_request_retries_timeout",
+    "session_retry_total",
+    "session_retry_backoff_factor",
+    "session_retry_statuses",
+}
+_OF_THE_LOGIN = {"authorization_data", "cookies", "ig_u_rur", "ig_www_claim", "last_login"}
+
+# The library logs whole answers, sessions included, at debug level and bodies at error level.
+_SILENT = logging.Logger("instagrapi.silent", level=logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long the client rests, in seconds: before each call, a random addition from-to, and around each configure
+    step, while Instagram converts the file (the library gives up after 50 of them)."""
+
+    before_call_s: float = 1.0
+    random_s: tuple[float, float] | None = None
+    configure_s: float = 10.0
+
+
+POLITE = Pace()
+
+
+class _Impatient(requests.Session):  # type: ignore[misc]  # seen as untyped here
+    """A session whose every request has a timeout. With the curl transport the pair is one total of connect + read,
+    so an upload gets time by its size."""
+
+    def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
+        body = options.get("data")
+        extra_s = len(body) / _SLOWEST_UPLOAD_BYTES_PER_S if isinstance(body, (bytes, str)) else 0.0
+        options["timeout"] = options.get("timeout") or (CONNECT_TIMEOUT_S, _READ_TIMEOUT_S + extra_s)
+        return super().request(method, url, *args, **options)
+
+
+class Commit(Protocol):
+    """Who is told of the one irreversible call of an upload, the configure step, right before and right after it."""
+
+    def before(self) -> None: ...
+
+    def after(self, answer: Mapping[str, Any]) -> None: ...
+
+
+class Client(instagrapi.Client):  # type: ignore[misc]  # the library is untyped
+    """instagrapi's client; every method below replaces one of the library's that would surprise us.
+
+    `ask_code` is given by the interactive login only: it waits for the code a person was sent and returns it.
+    """
+
+    way_out: Exit = Exit()
+    ask_code: Callable[[], str] | None = None
+    commit: Commit | None = None
+
+    def _send_private_request(self, endpoint: str, *args: Any, **kwargs: Any) -> Any:
+        """The library sleeps 60 s (HTTP 408) or 2 s (broken body) and then sends the request a second time."""
+        try:
+            if self.commit is None or not endpoint.startswith(_CONFIGURE):
+                return super()._send_private_request(endpoint, *args, **kwargs)
+            self.commit.before()
+            with self._fresh_connection():
+                answer = super()._send_private_request(endpoint, *args, **kwargs)
+            self.commit.after(answer)
+            return answer
+        except (ClientRequestTimeout, ClientIncompleteReadError) as e:
+            raise failure(e, self.way_out) from e
+
+    @contextmanager
+    def _fresh_connection(self) -> Iterator[None]:
+        """Without the pool: curl quietly sends a request again when a connection it reused turns out to be dead."""
+        options = self.private.get_adapter("https://").client.curl_options
+        options[CurlOpt.FRESH_CONNECT] = 1
+        try:
+            yield
+        finally:
+            options.pop(CurlOpt.FRESH_CONNECT, None)
+
+    def password_publickeys(self) -> Any:
+        """The library reads headers of whatever answer came; a refusal would look like a changed contract."""
+        try:
+            answer = self.public.get("https://i.instagram.com/api/v1/qe/sync/")
+            answer.raise_for_status()
+        except requests.RequestException as e:
+            raise failure(e, self.way_out) from e
+        return (
+            int(answer.headers["ig-set-password-encryption-key-id"]),
+            answer.headers["ig-set-password-encryption-pub-key"],
+        )
+
+    def login_flow(self) -> bool:
+        """The feeds the app loads after a login. Their failure must not cost the session that was just won."""
+        with suppress(ClientError, requests.RequestException, KeyError):
+            return bool(super().login_flow())
+        return False
+
+    def user_info_v1(self, user_id: str, *args: Any, **kwargs: Any) -> Any:
+        """During a login by session id the library answers a refusal by trying two more ways, the last of them the
+        public web without a login; the first refusal is the answer."""
+        try:
+            return super().user_info_v1(user_id, *args, **kwargs)
+        except ClientError as e:
+            raise failure(e, self.way_out) from e
+
+    def user_short_gql(self, user_id: str, *args: Any, **kwargs: Any) -> Any:
+        """The last of those ways: the public web, which would show Instagram this address without a login."""
+        raise ContractChanged("Instagram's answer about this account has a form the client library does not know.")
+
+    def bloks_caa_resolve_two_step_verification(
+        self, send_result: Any, verification_code: str = "", domain: str | None = None
+    ) -> Any:
+        """The library would send the authenticator's code where the code of an e-mail is asked for, and makes
+        Instagram send that e-mail even when nobody waits for it."""
+        if self.ask_code is None:
+            raise ChallengeRequired("Instagram wants to send a code to this account's e-mail address or phone.")
+        return super().bloks_caa_resolve_two_step_verification(send_result, "", domain)
+
+    def challenge_resolve_contact_form(self, challenge_url: str) -> Any:
+        """The library would open the web form in a session of its own: no timeout, proxies of the environment."""
+        raise ChallengeRequired("Instagram wants this account confirmed on its website.")
+
+    def challenge_code_handler(self, username: str, choice: object = None) -> str:
+        return self.ask_code() if self.ask_code else ""
+
+    def change_password_handler(self, username: str) -> str:
+        raise ChallengeRequired("Instagram wants a new password for this account.")
+
+
+def build(
+    exit_: Exit, settings: Mapping[str, Any], *, pace: Pace = POLITE, ask_code: Callable[[], str] | None = None
+) -> Client:
+    """A client that goes out by `exit_` only. `settings` from `settings_of`, or empty for a new device."""
+    client = Client(
+        settings=dict(settings),
+        proxy=exit_.proxy.url if exit_.proxy else None,
+        delay_range=list(pace.random_s) if pace.random_s else None,
+        logger=_SILENT,
+        request_timeout=pace.before_call_s,
+        tls_verify=str(exit_.ca_bundle) if exit_.ca_bundle else True,
+        private_transport="curl",
+        session_retry_total=0,
+        public_request_retries_count=1,
+        public_request_retries_timeout=0,
+        with_challenge_flow=ask_code is not None,
+    )
+    client.way_out = exit_
+    client.ask_code = ask_code
+    client.handle_exception = None
+    for session in (client.private, client.public):
+        session.trust_env = False
+        # The library makes its sessions itself; wrapping a bound method instead would be a cycle that keeps sockets.
+        session.__class__ = _Impatient
+    return client
+
+
+def settings_of(client: Client) -> dict[str, Any]:
+    """What may be stored: the device, its ids and the session."""
+    kept = {name: value for name, value in client.get_settings().items() if name not in _NOT_OF_THE_ACCOUNT}
+    # Round trip: what is stored is what will be read, and an unserialisable value fails here, at the login.
+    return dict(json.loads(json.dumps(kept)))
+
+
+def device_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same device without its session, for a new login: the device stays the account's for ever."""
+    return {name: value for name, value in settings.items() if name not in _OF_THE_LOGIN}
+
+
+def session_id_of(settings: Mapping[str, Any]) -> str | None:
+    """The session the settings hold, by either of the two places the library keeps it in."""
+    found = (settings.get("authorization_data") or {}).get("sessionid") or (settings.get("cookies") or {}).get(
+        "sessionid"
+    )
+    return str(found) if found else None
+
+
+def require_session(client: Client) -> None:
+    """A login the library calls successful can still lack a session; without one every next call would be refused."""
+    if not session_id_of(client.get_settings()):
+        raise AuthExpired("Instagram accepted the login but gave no session.")

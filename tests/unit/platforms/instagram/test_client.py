@@ -1,0 +1,84 @@
+"""The client is built for one way out, waits for nothing for ever, and stores only what belongs to the account."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forwarder_core.egress import Exit, ProxyAddress
+from forwarder_core.errors import ChallengeRequired
+from forwarder_core.platforms.instagram.client import Pace, build, device_of, session_id_of, settings_of
+
+EXIT = Exit(proxy=ProxyAddress("socks5h", "10.0.0.1", 1080, "u@x", "p:w"), ca_bundle=Path("/ca.pem"))
+FAST = Pace(before_call_s=0)
+
+
+def test_both_sessions_go_one_way_and_ignore_the_environment() -> None:
+    client = build(EXIT, {}, pace=FAST)
+    for session in (client.private, client.public):
+        assert set(session.proxies.values()) == {"socks5h://u%40x:p%3Aw@10.0.0.1:1080"}
+        assert (session.trust_env, session.verify) == (False, "/ca.pem")
+    assert (client.private_transport, client.session_retry_total) == ("curl", 0)
+
+
+def test_every_request_has_a_limit_and_an_upload_one_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = build(EXIT, {}, pace=FAST)
+    seen: list[Any] = []
+    for session in (client.private, client.public):
+        monkeypatch.setattr(session, "send", lambda request, **options: seen.append(options["timeout"]))
+        with pytest.raises(AttributeError):  # there is no answer to go on with
+            session.get("https://i.instagram.com/").text  # noqa: B018
+        session.post("https://i.instagram.com/", data=b"x" * 1_000_000)
+    assert seen == [(15.0, 120.0), (15.0, 130.0)] * 2
+
+
+def test_stored_settings_name_no_machine_and_survive_the_round_trip() -> None:
+    client = build(EXIT, {}, pace=FAST)
+    client.authorization_data = {"ds_user_id": "7", "sessionid": "7%3Aabc"}
+    stored = settings_of(client)
+    assert not {"tls_verify", "private_transport", "proxy", "request_timeout", "session_retry_total"} & set(stored)
+    assert "/ca.pem" not in json.dumps(stored)
+    again = build(Exit(), stored)
+    assert again.uuid == client.uuid
+    assert (again.private.verify, again.private.proxies, again.request_timeout) == (True, {}, 1.0)
+    assert session_id_of(stored) == "7%3Aabc"
+
+
+def test_a_device_without_its_session_is_still_the_device() -> None:
+    client = build(EXIT, {}, pace=FAST)
+    client.authorization_data = {"ds_user_id": "7", "sessionid": "7%3Aabc"}
+    device = device_of(settings_of(client))
+    assert session_id_of(device) is None
+    assert build(EXIT, device).android_device_id == client.android_device_id
+
+
+def test_nobody_is_asked_on_standard_input() -> None:
+    client = build(EXIT, {}, pace=FAST)
+    assert client.with_challenge_flow is False
+    assert client.handle_exception is None
+    assert client.challenge_code_handler("me") == ""
+    for ask in (client.change_password_handler, client.challenge_resolve_contact_form):
+        with pytest.raises(ChallengeRequired):
+            ask("me")
+    with pytest.raises(ChallengeRequired):
+        client.bloks_caa_resolve_two_step_verification({}, "123456")
+
+
+def test_the_library_logs_nothing_of_its_own() -> None:
+    client = build(EXIT, {}, pace=FAST)
+    assert client.logger.isEnabledFor(50) is False
+
+
+def test_a_client_let_go_keeps_no_socket() -> None:
+    client = build(EXIT, {}, pace=FAST)
+    left = [
+        weakref.ref(client),
+        weakref.ref(client.private),
+        weakref.ref(client.private.get_adapter("https://").client),
+    ]
+    del client
+    assert [each() for each in left] == [None] * 3
