@@ -11,7 +11,7 @@
     │   ├── AuthExpired · AuthInvalid · AccountDisabled · ActionBlocked · ChallengeRequired   a person must act
     │   ├── SourceGone · SourceLoginRequired · GeoBlocked · BotCheck                          the source refuses
     │   ├── MediaRejected · MetadataRejected · PolicyRejected · AlreadyPublished              the destination refuses
-    │   ├── OutcomeUnknown                                                                    reconcile, never repeat
+    │   ├── OutcomeUnknown (Unconfirmed)                                                      reconcile, never repeat
     │   └── ClientOutdated · ContractChanged · LocalFailed · Bug                              ours to mend
     └── Fenced                another worker holds this job now; stop at once, write nothing
 
@@ -54,6 +54,8 @@ class Retry(StrEnum):
     NEVER = "never"  # dead at once
     HOLD = "hold"  # waits for a person; the job is not dead
     RECONCILE = "reconcile"  # ask the destination what happened first
+    ASK = "ask"  # only a person can say what happened
+    DONE = "done"  # nothing is left to do, and nothing was done
 
 
 class ForwarderError(Exception):
@@ -321,7 +323,7 @@ class PolicyRejected(StepFailed):
 
 
 class AlreadyPublished(StepFailed):
-    code, title = "duplicate", "Already there"
+    code, retry, title = "duplicate", Retry.DONE, "Already there"
     severity = Severity.INFO
     action = "Nothing: the destination has this post."
 
@@ -330,6 +332,13 @@ class OutcomeUnknown(StepFailed):
     code, retry, title = "outcome_unknown", Retry.RECONCILE, "Unclear whether it was posted"
     severity, wait_s = Severity.HIGH, 60
     action = "The system checks the destination by itself; if it stays unclear, say on the job whether it is live."
+
+
+class Unconfirmed(OutcomeUnknown):
+    """The destination would not say for longer than anything lags."""
+
+    code, retry, title, wait_s = "unconfirmed", Retry.ASK, "Not known whether it was posted", 0
+    action = "Look at the destination, then press It is live or Publish again on the job."
 
 
 class ClientOutdated(StepFailed):

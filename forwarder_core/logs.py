@@ -15,6 +15,18 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 MASK = "•••"
+# These print URLs with tokens in them, or a line per request.
+_NOISY = (
+    "httpx",
+    "httpcore",
+    "telegram",
+    "urllib3",
+    "googleapiclient",
+    "instagrapi",
+    "private_request",
+    "public_request",
+    "alembic",
+)
 _MIN_SECRET_CHARS = 6
 _SHAPES = re.compile(
     r"(?P<keep>(?:access_token|refresh_token|client_secret|password|passwd|sessionid|session_id|upload_id|api_key|"
@@ -75,5 +87,5 @@ def configure(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("httpx", "httpcore", "telegram", "urllib3", "googleapiclient", "instagrapi", "alembic", "private_request", "public_request"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -66,6 +66,23 @@ def set_status(tx: Tx, account_id: int, status: AccountStatus, reason: str | Non
     )
 
 
+def on_probation(tx: Tx) -> set[int]:
+    """Accounts whose challenge was solved and not yet proven to be."""
+    return set(tx.execute(select(accounts.c.id).where(_OWN, accounts.c.on_probation)).scalars())
+
+
+def end_probation(tx: Tx, account_id: int) -> bool:
+    """True for the one who ended it."""
+    ended = (
+        update(accounts).where(_OWN, accounts.c.id == account_id, accounts.c.on_probation).values(on_probation=False)
+    )
+    return tx.execute(ended).rowcount == 1
+
+
+def challenged_at(tx: Tx, account_id: int) -> datetime | None:
+    return tx.execute(select(accounts.c.challenged_at).where(_OWN, accounts.c.id == account_id)).scalar_one_or_none()
+
+
 def sealed_credentials(tx: Tx, account_id: int, *, lock: bool = False) -> bytes | None:
     """As stored; with `lock` nobody else reads them so until this transaction ends."""
     query = select(accounts.c.credentials).where(_OWN, accounts.c.id == account_id)
@@ -99,6 +116,11 @@ def watch(tx: Tx, account_id: int, now: datetime) -> None:
     """Poll this account from now on; an account already watched is asked at once."""
     made = upsert(watches).values(account_id=account_id, next_poll_at=now)
     tx.execute(made.on_conflict_do_update(index_elements=["account_id"], set_={"next_poll_at": now, "failures": 0}))
+
+
+def ask_at_once(tx: Tx, account_id: int, now: datetime) -> None:
+    """Look at this source with the next tick, if it is watched at all."""
+    tx.execute(update(watches).where(watches.c.account_id == account_id).values(next_poll_at=now))
 
 
 def take_due(tx: Tx, now: datetime, until: datetime, *, shard: int, shards: int, limit: int) -> list[int]:

@@ -67,6 +67,18 @@ def pause_all_of(tx: Tx, account_id: int, reason: str) -> list[int]:
     return list(tx.execute(paused).scalars())
 
 
+def resume_all_of(tx: Tx, account_id: int, reason: str) -> list[int]:
+    """Take up again what was paused for this reason; return the ids."""
+    uses = (connections.c.source_account_id == account_id) | (connections.c.destination_account_id == account_id)
+    resumed = (
+        update(connections)
+        .where(_OWN, uses, connections.c.status == ConnectionStatus.PAUSED, connections.c.status_reason == reason)
+        .values(status=ConnectionStatus.ACTIVE, status_reason=None)
+        .returning(connections.c.id)
+    )
+    return sorted(tx.execute(resumed).scalars())
+
+
 def count_by_status(tx: Tx) -> dict[str, int]:
     query = select(connections.c.status, func.count().label("n")).where(_OWN).group_by(connections.c.status)
     return {row.status: row.n for row in tx.execute(query)}
@@ -113,6 +125,8 @@ def filters_of(stored: Mapping[str, Any]) -> Filters:
         mode=FilterMode(stored.get("mode", FilterMode.ALL_NEW)),
         caption_keywords=tuple(stored.get("caption_keywords", ())),
         include_old_posts=bool(stored.get("include_old_posts", False)),
+        newest_n=int(stored["newest_n"]) if stored.get("newest_n") is not None else None,
+        max_age_h=float(stored["max_age_h"]) if stored.get("max_age_h") is not None else None,
         old_from=date.fromisoformat(days["from"]) if days.get("from") else None,
         old_to=date.fromisoformat(days["to"]) if days.get("to") else None,
     )

@@ -105,6 +105,8 @@ def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: i
             jobs.c.connection_id,
             jobs.c.source_post_id,
             jobs.c.priority,
+            connections.c.source_account_id,
+            connections.c.destination_account_id,
             nth["destination_account_id"].label("nth_destination"),
             nth["source_account_id"].label("nth_source"),
             _busy_at(busy, "destination_account_id").label("busy_destination"),
@@ -126,19 +128,52 @@ def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: i
         .limit(room)
     )
     return [
-        Dispatch(row.id, row.dispatch_no + 1, row.connection_id, row.source_post_id, row.priority)
+        Dispatch(
+            row.id,
+            row.dispatch_no + 1,
+            row.connection_id,
+            row.source_post_id,
+            row.priority,
+            row.source_account_id,
+            row.destination_account_id,
+        )
         for row in tx.execute(query)
     ]
 
 
 def stamp(tx: Tx, chosen: Sequence[Dispatch], until: datetime) -> None:
-    """Mark the chosen as dispatched; a row not claimed by `until` is due again."""
+    """Mark the chosen as dispatched; a row not claimed by `until` is due again (and then by its next number)."""
     if chosen:
         tx.execute(
             update(jobs)
             .where(jobs.c.id.in_([d.job_id for d in chosen]))
             .values(dispatch_no=jobs.c.dispatch_no + 1, dispatched_until=until)
         )
+
+
+def busy_accounts(tx: Tx, now: datetime) -> set[int]:
+    """The accounts at either end of a job under way."""
+    busy = _under_way(now)
+    rows = tx.execute(select(busy.c.source_account_id, busy.c.destination_account_id))
+    return {account for row in rows for account in row}
+
+
+def stamp_again(tx: Tx, job_id: int, until: datetime) -> int | None:
+    """Stamp one job by hand, whether its retry is due or it is dead; its new dispatch number, or None elsewhere."""
+    again = (
+        update(jobs)
+        .where(_OWN, jobs.c.id == job_id, jobs.c.status.in_([JobStatus.RETRY_WAIT, JobStatus.DEAD, JobStatus.QUEUED]))
+        .values(
+            status=JobStatus.QUEUED,
+            completed_at=None,
+            dispatch_no=jobs.c.dispatch_no + 1,
+            dispatched_until=until,
+            retries_used=case((jobs.c.status == JobStatus.DEAD, 0), else_=jobs.c.retries_used),
+        )
+        .returning(jobs.c.dispatch_no)
+    )
+    number: int | None = tx.execute(again).scalar_one_or_none()
+    return number
 
 
 def count_under_way(tx: Tx, now: datetime) -> int:
@@ -241,7 +276,14 @@ def report(tx: Tx, lease: Lease, *, step: Step, progress: float, note: str, now:
 
 
 def close(
-    tx: Tx, lease: Lease, status: JobStatus, *, now: datetime, failure: Failure | None = None, **also: Any
+    tx: Tx,
+    lease: Lease,
+    status: JobStatus,
+    *,
+    now: datetime,
+    failure: Failure | None = None,
+    attempt_state: str | None = None,
+    **also: Any,
 ) -> bool:
     """End the attempt with the job in `status`; False = fenced. `also`: wait_reason, next_attempt_at, retries_used …"""
     ended = (
@@ -261,7 +303,8 @@ def close(
     )
     if tx.execute(ended).rowcount != 1:
         return False
-    end_attempt(tx, lease.attempt_id, "success" if status is JobStatus.SUCCESS else "failed", now, failure)
+    ended_as = attempt_state or ("success" if status is JobStatus.SUCCESS else "failed")
+    end_attempt(tx, lease.attempt_id, ended_as, now, failure)
     return True
 
 
@@ -317,11 +360,28 @@ def move(tx: Tx, job_ids: Sequence[int], to: JobStatus, *, now: datetime, **also
     return list(tx.execute(moved).scalars())
 
 
-def take_away(tx: Tx, job_id: int, to: JobStatus, *, now: datetime, **also: Any) -> bool:
-    """Move a running job and raise its fence, so that its worker's next write fails and it stops."""
+def take_away(
+    tx: Tx,
+    job_id: int,
+    to: JobStatus,
+    *,
+    now: datetime,
+    run_id: str | None = None,
+    expired_before: datetime | None = None,
+    **also: Any,
+) -> bool:
+    """Move a running job and raise its fence, so that its worker's next write fails and it stops.
+
+    `run_id`, `expired_before`: only while it is this run's, and only while its lease is that old.
+    """
+    guard = [_OWN, jobs.c.id == job_id, jobs.c.status == JobStatus.RUNNING]
+    if run_id is not None:
+        guard.append(jobs.c.run_id == run_id)
+    if expired_before is not None:
+        guard.append(jobs.c.lease_until < expired_before)
     taken = (
         update(jobs)
-        .where(_OWN, jobs.c.id == job_id, jobs.c.status == JobStatus.RUNNING)
+        .where(*guard)
         .values(
             status=to,
             fence=jobs.c.fence + 1,
@@ -341,6 +401,12 @@ def take_away(tx: Tx, job_id: int, to: JobStatus, *, now: datetime, **also: Any)
         .values(state=state, ended_at=now)
     )
     return True
+
+
+def running(tx: Tx) -> list[tuple[Job, dict[str, Any]]]:
+    """Every running job, with what is known of its worker."""
+    query = select(jobs).where(_OWN, jobs.c.status == JobStatus.RUNNING)
+    return [(job_of(row), row.worker) for row in tx.execute(query.order_by(jobs.c.id))]
 
 
 def expired(tx: Tx, now: datetime) -> list[tuple[Job, dict[str, Any]]]:
@@ -402,9 +468,46 @@ def of_post(tx: Tx, connection_id: int, post_id: int) -> Job | None:
     return None if row is None else job_of(row)
 
 
+def of_run(tx: Tx, run_id: str) -> tuple[Job, dict[str, Any]] | None:
+    """The job a run carries at this moment, with what is known of its worker."""
+    row = tx.execute(select(jobs).where(_OWN, jobs.c.run_id == run_id, jobs.c.status == "running")).one_or_none()
+    return None if row is None else (job_of(row), row.worker)
+
+
+def waiting_for_challenge(tx: Tx, account_id: int) -> list[int]:
+    """Jobs in `captcha` whose connection has the account at either end."""
+    uses = or_(connections.c.source_account_id == account_id, connections.c.destination_account_id == account_id)
+    query = select(jobs.c.id).join(connections, connections.c.id == jobs.c.connection_id)
+    return list(tx.execute(query.where(_OWN, uses, jobs.c.status == JobStatus.CAPTCHA).order_by(jobs.c.id)).scalars())
+
+
+def last_errors(tx: Tx, connection_id: int, n: int) -> list[str | None]:
+    """The error codes of the connection's last `n` ended jobs, newest first; None = that one arrived."""
+    query = select(jobs.c.error_code).where(
+        _OWN, jobs.c.connection_id == connection_id, jobs.c.status.in_([JobStatus.SUCCESS, JobStatus.DEAD])
+    )
+    return list(tx.execute(query.order_by(jobs.c.completed_at.desc()).limit(n)).scalars())
+
+
 def attempts_of(tx: Tx, job_id: int) -> list[dict[str, Any]]:
     query = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.n)
     return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def count_stuck(tx: Tx, since: datetime) -> int:
+    """Jobs that could have moved since then and did not: due but not started, or running without a sign of life."""
+    silent = and_(jobs.c.status == JobStatus.RUNNING, jobs.c.lease_until < since)
+    waiting = and_(jobs.c.status == JobStatus.RETRY_WAIT, jobs.c.next_attempt_at < since)
+    queued = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.changed_at < since)
+    query = (
+        select(func.count())
+        .select_from(jobs)
+        .join(connections, connections.c.id == jobs.c.connection_id)
+        .join(_source, _source.c.id == connections.c.source_account_id)
+        .join(_destination, _destination.c.id == connections.c.destination_account_id)
+        .where(_OWN, or_(silent, and_(or_(waiting, queued), _may_run(since))))
+    )
+    return tx.execute(query).scalar_one()
 
 
 def count_by_status(tx: Tx, *, since: datetime | None = None) -> dict[str, int]:

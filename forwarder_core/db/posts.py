@@ -36,16 +36,21 @@ def known_among(tx: Tx, account_id: int, platform_post_ids: Sequence[str]) -> se
 
 
 def undecided(tx: Tx, connection_id: int, account_id: int) -> list[SourcePost]:
-    """Every seen post of the account without a decision of this connection, oldest first."""
+    """Every seen post of the account without a decision of this connection, or held by it, oldest first."""
     decided = exists().where(
-        and_(decisions.c.connection_id == connection_id, decisions.c.source_post_id == source_posts.c.id)
+        and_(
+            decisions.c.connection_id == connection_id,
+            decisions.c.source_post_id == source_posts.c.id,
+            decisions.c.verdict != Verdict.HELD,
+        )
     )
     query = select(source_posts).where(_OWN, source_posts.c.account_id == account_id, ~decided)
     return [_post_of(row) for row in tx.execute(query.order_by(source_posts.c.posted_at, source_posts.c.id))]
 
 
 def decide(tx: Tx, connection_id: int, verdicts: Mapping[int, Decision], now: datetime) -> None:
-    """Write the decision about each post id; a post decided in the meantime keeps its first decision."""
+    """Write the decision about each post id. A post decided in the meantime keeps its decision, unless that was
+    to hold it."""
     rows = [
         {
             "connection_id": connection_id,
@@ -60,7 +65,13 @@ def decide(tx: Tx, connection_id: int, verdicts: Mapping[int, Decision], now: da
     ]
     if rows:
         made = upsert(decisions).values(rows)
-        tx.execute(made.on_conflict_do_nothing(index_elements=["connection_id", "source_post_id"]))
+        tx.execute(
+            made.on_conflict_do_update(
+                index_elements=["connection_id", "source_post_id"],
+                set_={name: made.excluded[name] for name in ("verdict", "rule", "value", "until", "decided_at")},
+                where=decisions.c.verdict == Verdict.HELD,
+            )
+        )
 
 
 def with_decisions(tx: Tx, connection_id: int, *, before: int, limit: int) -> list[tuple[SourcePost, Decision]]:

@@ -12,7 +12,7 @@ from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.flow import jobs, media_files, publications
 from forwarder_core.domain.jobs import Lease
-from forwarder_core.domain.publications import CLOSED, Publication, PublicationState, before
+from forwarder_core.domain.publications import CLOSED, NAMELESS, Publication, PublicationState, before
 
 _OWN = publications.c.workspace_id == WORKSPACE
 
@@ -42,6 +42,16 @@ def holder_of(tx: Tx, destination_account_id: int, root_post_id: int) -> Publica
     )
     row = tx.execute(query).one_or_none()
     return None if row is None else publication_of(row)
+
+
+def has_open_at(tx: Tx, destination_account_id: int) -> bool:
+    """Is anything on its way to this account whose id we do not know yet?"""
+    query = select(publications.c.id).where(
+        _OWN,
+        publications.c.destination_account_id == destination_account_id,
+        publications.c.state.in_([s.value for s in NAMELESS]),
+    )
+    return tx.execute(query.limit(1)).one_or_none() is not None
 
 
 def move(tx: Tx, publication_id: int, to: PublicationState, *, lease: Lease | None, **also: Any) -> bool:

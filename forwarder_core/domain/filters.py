@@ -6,6 +6,7 @@ the value it looked at are kept, because "why was this not forwarded?" must alwa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -29,6 +30,8 @@ class Filters:
     mode: FilterMode = FilterMode.ALL_NEW
     caption_keywords: tuple[str, ...] = ()
     include_old_posts: bool = False
+    newest_n: int | None = None  # of posts found together, as after an outage, only so many
+    max_age_h: float | None = None  # a post found later than this is too late
     old_from: date | None = None
     old_to: date | None = None
 
@@ -40,6 +43,28 @@ def decide(post: SeenPost, filters: Filters, *, started_at: datetime) -> Decisio
         if decision is not None:
             return decision
     return Decision(Verdict.FORWARD, "matches")
+
+
+def catch_up(
+    posts: Mapping[int, SeenPost], verdicts: Mapping[int, Decision], filters: Filters, *, now: datetime
+) -> dict[int, Decision]:
+    """The decisions that change because these posts were found late or many at once: never a flood after an outage.
+
+    By default nothing changes: everything that was missed is forwarded, one after the other.
+    """
+    wanted = sorted(
+        (key for key, decision in verdicts.items() if decision.verdict is Verdict.FORWARD),
+        key=lambda key: posts[key].posted_at,
+        reverse=True,
+    )
+    changed = {}
+    for place, key in enumerate(wanted):
+        age_h = (now - posts[key].posted_at).total_seconds() / 3600
+        if filters.max_age_h is not None and age_h > filters.max_age_h:
+            changed[key] = Decision(Verdict.TOO_LATE, "max_age_h", f"{age_h:.1f} h")
+        elif filters.newest_n is not None and place >= filters.newest_n:
+            changed[key] = Decision(Verdict.TOO_LATE, "newest_n", str(filters.newest_n))
+    return changed
 
 
 def _is_video(post: SeenPost, filters: Filters, started_at: datetime) -> Decision | None:

@@ -71,6 +71,7 @@ class WaitReason(StrEnum):
     """Why a job in retry_wait or paused is not moving."""
 
     BACKOFF = "backoff"
+    BREAKER = "breaker"  # the platform is in trouble for everybody
     RATE = "rate"
     QUOTA = "quota"
     DAILY_LIMIT = "daily_limit"
@@ -133,6 +134,8 @@ class Dispatch:
     connection_id: int
     source_post_id: int
     priority: int
+    source_account_id: int
+    destination_account_id: int
 
     @property
     def partition_key(self) -> str:

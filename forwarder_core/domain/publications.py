@@ -43,6 +43,9 @@ MOVES: dict[PublicationState, frozenset[PublicationState]] = {
 }
 CLOSED = (_P.ABANDONED, _P.FAILED)  # these no longer hold the place (destination, root post)
 
+# Bytes may have arrived under an id we have not been told.
+NAMELESS = (_P.SENDING, _P.COMMITTING, _P.UNCONFIRMED)
+
 
 def before(state: PublicationState) -> frozenset[PublicationState]:
     """The states from which `state` may be reached."""

@@ -57,8 +57,11 @@ _REASONS = {
 }
 
 
-def after(failure: StepFailed, *, retries_used: int, policy: RetryPolicy) -> NextMove:
-    """The next move of a job whose attempt ended with `failure` after `retries_used` burnt retries."""
+def after(failure: StepFailed, *, retries_used: int, policy: RetryPolicy, is_free: bool = False) -> NextMove:
+    """The next move of a job whose attempt ended with `failure` after `retries_used` burnt retries.
+
+    `is_free`: the trouble is known to be everybody's (a breaker is open), so this failure burns no retry.
+    """
     rule = failure.retry
     if failure.code in policy.no_retry_on and rule in (Retry.BACKOFF, Retry.ONCE):
         return _DEAD
@@ -72,7 +75,12 @@ def after(failure: StepFailed, *, retries_used: int, policy: RetryPolicy) -> Nex
         wait = failure.retry_after_s if failure.retry_after_s is not None else float(failure.wait_s)
         return NextMove(JobStatus.RETRY_WAIT, _REASONS.get(failure.code, WaitReason.RATE), wait, False)
     if rule is Retry.RECONCILE:
-        return NextMove(JobStatus.RETRY_WAIT, WaitReason.SETTLING, float(failure.wait_s), False)
+        wait = failure.retry_after_s if failure.retry_after_s is not None else float(failure.wait_s)
+        return NextMove(JobStatus.RETRY_WAIT, WaitReason.SETTLING, wait, False)
+    if rule in _ENDS:
+        return NextMove(_ENDS[rule], None, None, False)
+    if is_free and rule is Retry.BACKOFF:
+        return NextMove(JobStatus.RETRY_WAIT, WaitReason.BREAKER, policy.delay_s(retries_used + 1), False)
     allowed = {Retry.BACKOFF: policy.max_retries, Retry.ONCE: min(1, policy.max_retries)}.get(rule, 0)
     if retries_used >= allowed:
         return _DEAD
@@ -80,4 +88,5 @@ def after(failure: StepFailed, *, retries_used: int, policy: RetryPolicy) -> Nex
     return NextMove(JobStatus.RETRY_WAIT, WaitReason.BACKOFF, wait, True)
 
 
+_ENDS = {Retry.ASK: JobStatus.UNCONFIRMED, Retry.DONE: JobStatus.CANCELLED}
 _DEAD = NextMove(JobStatus.DEAD, None, None, False)

@@ -12,6 +12,7 @@ from typing import Any
 
 from forwarder_core.db import events
 from forwarder_core.db.engine import Tx
+from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.jobs import Errand, Failure
 from forwarder_core.logs import redact
 
@@ -23,6 +24,8 @@ class AlertKind(StrEnum):
     JOB_UNCONFIRMED = "job_unconfirmed"
     CAPTCHA = "captcha"
     ACCOUNT = "account"
+    GAP = "gap"
+    CENSUS = "census"
 
 
 def about_job(
@@ -52,5 +55,27 @@ def about_job(
         kind=kind,
         thread=f"job:{job.id}",
         payload=payload,
+        now=now,
+    )
+
+
+def about_account(
+    tx: Tx, kind: AlertKind, account: Account, *, now: datetime, once: str, code: str, error: str, action: str
+) -> None:
+    """An alert in the thread of an account; at most one of a kind for each value of `once`."""
+    events.post(
+        tx,
+        dedupe_key=f"{kind}:account:{account.id}:{once}",
+        kind=kind,
+        thread=f"account:{account.id}",
+        payload={
+            "account": account.alias,
+            "account_id": account.id,
+            "platform": account.platform,
+            "code": code,
+            "error": redact(error),
+            "action": action,
+            "at": now.isoformat(),
+        },
         now=now,
     )

@@ -21,7 +21,7 @@ from forwarder_core.db import jobs
 from forwarder_core.domain.jobs import Errand, Lease, Step
 from forwarder_core.errors import Bug, Fenced, LocalFailed, StepFailed
 from forwarder_core.logs import redact
-from forwarder_core.services import forwarding, tunables
+from forwarder_core.services import failing, forwarding, tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
@@ -31,9 +31,10 @@ _REPORT_EVERY_S = 0.5
 class Carrier:
     """The right to carry one job in this process. Use `claim` first; `let_go` at the end, whatever happened."""
 
-    def __init__(self, core: Core, job_id: int, dispatch_no: int, run_id: str) -> None:
+    def __init__(self, core: Core, job_id: int, dispatch_no: int | None, run_id: str) -> None:
+        """`dispatch_no` None: a run somebody re-executed by hand, which opens the job's next attempt."""
         self.core = core
-        self._launch = (job_id, dispatch_no, run_id)
+        self._job_id, self._dispatch_no, self._run_id = job_id, dispatch_no, run_id
         self._lease: Lease | None = None
         self._ended = threading.Event()
         self._fenced = threading.Event()
@@ -42,13 +43,16 @@ class Carrier:
     @property
     def lease(self) -> Lease:
         if self._lease is None or self._fenced.is_set():
-            raise Fenced(f"Job {self._launch[0]} is not carried by this worker.")
+            raise Fenced(f"Job {self._job_id} is not carried by this worker.")
         return self._lease
 
     def claim(self) -> bool:
         """Take the job; True also when this run holds it already."""
         if self._lease is None:
-            self._lease = forwarding.claim(self.core, *self._launch)
+            if self._dispatch_no is None:
+                self._lease = forwarding.claim_again(self.core, self._job_id, self._run_id)
+            else:
+                self._lease = forwarding.claim(self.core, self._job_id, self._dispatch_no, self._run_id)
             if self._lease is not None:
                 self._pulse = threading.Thread(target=self._beat, name="lease", daemon=True)
                 self._pulse.start()
@@ -86,13 +90,19 @@ class Carrier:
 
     def _fail(self, error: StepFailed) -> None:
         if self._lease is not None and not self._fenced.is_set():
-            forwarding.fail(self.core, self._lease, error)
+            failing.fail(self.core, self._lease, error)
+        self._ended.set()
+
+    def interrupt(self, *, because: str, cancel: bool) -> None:
+        """Somebody ended this run on purpose: hand the job back in good order."""
+        if self._lease is not None and not self._fenced.is_set():
+            forwarding.hand_back(self.core, self._lease, because=because, cancel=cancel)
         self._ended.set()
 
     def fence(self) -> Fenced:
         self._fenced.set()
         self._ended.set()
-        return Fenced(f"Job {self._launch[0]} is carried by another worker now.")
+        return Fenced(f"Job {self._job_id} is carried by another worker now.")
 
     def _beat(self) -> None:
         """Renew the lease three times in its span. A database that is away is waited for: losing the lease is safe."""

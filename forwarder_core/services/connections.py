@@ -104,21 +104,22 @@ def start(core: Core, connection_id: int) -> Connection:
         _check_usable(accounts_service.get(core, account_id), role)
     if known.status is ConnectionStatus.ACTIVE:
         return known
-    now = core.clock.now().replace(microsecond=0)  # platforms tell the time of a post in whole seconds
-    values: dict[str, Any] = {"status": ConnectionStatus.ACTIVE, "status_reason": None, "started_at": now}
     if known.status is ConnectionStatus.PAUSED and known.started_at is not None:
-        del values["started_at"]
-    with core.begin() as tx:
-        connections.change(tx, connection_id, values)
-        accounts.watch(tx, known.source_account_id, now)
-    try:
-        _poll_in_turn(core, known.source_account_id)
-    except StepFailed as e:
-        with core.begin() as tx:
-            connections.change(tx, connection_id, {"status": known.status, "started_at": known.started_at})
-        raise Conflict(f"Cannot start: the source could not be read. {e.message}", action=e.action) from e
+        _take_up(core, known)
+    else:
+        try:
+            detection.baseline(core, known)
+        except StepFailed as e:
+            raise Conflict(f"Cannot start: the source could not be read. {e.message}", action=e.action) from e
     about(connection_id=connection_id).info("Connection '%s' started", known.name)
     return get(core, connection_id)
+
+
+def _take_up(core: Core, paused: Connection) -> None:
+    """Go on after a pause: what was posted meanwhile is still new."""
+    with core.begin() as tx:
+        connections.change(tx, paused.id, {"status": ConnectionStatus.ACTIVE, "status_reason": None})
+        accounts.watch(tx, paused.source_account_id, core.clock.now())
 
 
 def stop(core: Core, connection_id: int) -> Connection:

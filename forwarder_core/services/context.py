@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from forwarder_core import crashpoints
 from forwarder_core.clock import Clock
 from forwarder_core.db.engine import DatabaseClock, Tx, connect
 from forwarder_core.errors import SettingsError
@@ -38,5 +39,6 @@ def open_core(settings: Settings, *, pool_size: int = 5, name: str = "forwarder"
             "FORWARDER_DATABASE_URL: not set",
             action="Start this process through ./run or the supervisor, or name the database.",
         )
+    crashpoints.arm(settings.crash_at, settings.home)
     engine = connect(settings.database_url, pool_size=pool_size, name=name)
     return Core(settings, engine, Vault.open(settings.key_file), DatabaseClock(engine))

@@ -10,20 +10,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from forwarder_core import crashpoints
 from forwarder_core.connectors.base import Source
-from forwarder_core.db import accounts, connections, jobs, posts
+from forwarder_core.db import accounts, connections, jobs, posts, publications
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain import filters
 from forwarder_core.domain.accounts import Account
-from forwarder_core.domain.connections import Connection
+from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.posts import Decision, SeenPost, SourcePost, Verdict
 from forwarder_core.domain.schedules import next_poll
 from forwarder_core.errors import Conflict, ForwarderError, StepFailed
 from forwarder_core.logs import redact
-from forwarder_core.services import exits, tunables
+from forwarder_core.services import alerting, exits, tunables
+from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 from forwarder_core.services.tunables import Tuned
@@ -80,22 +82,53 @@ def _poll_safely(core: Core, account_id: int) -> Polled:
         return Polled(account_id, 0, (), e.code)
 
 
-def _poll(core: Core, account_id: int) -> Polled:
+def baseline(core: Core, connection: Connection) -> None:
+    """Start a connection: what its source shows now is old, what comes with a later platform time is new.
+
+    The listing, the first decisions and the start itself are one transaction. Raises StepFailed, and starts nothing,
+    when the source cannot be read.
+    """
+    now = core.clock.now()
+    account, watching, tuned = _watched(core, connection.source_account_id)
+    starting = replace(connection, started_at=now)
+    seen = _look(core, account, [*watching, starting], tuned)
     with core.begin() as tx:
-        account = accounts.get(tx, account_id)
-        if account is None:
-            raise Conflict("The account was deleted.")
-        watching = connections.active_of_source(tx, account_id)
-        tuned = tunables.read(tx)
-        overlap = timedelta(hours=tuned.number("detection.overlap_h"))
-        read_back_to = _read_back_to(accounts.last_success(tx, account_id), watching, overlap, core.clock.now())
-        exit_ = exits.exit_of(core, tx, account)
+        connections.change(
+            tx, connection.id, {"status": ConnectionStatus.ACTIVE, "status_reason": None, "started_at": now}
+        )
+        posts.record(tx, account.id, seen, now)
+        _decide(tx, account, starting, now, new_since=now)
+        accounts.watch(tx, account.id, now)
+
+
+def _poll(core: Core, account_id: int) -> Polled:
+    account, watching, tuned = _watched(core, account_id)
     try:
-        seen = _read(core, exits.source(core, account, exit_), account_id, read_back_to, tuned)
+        seen = _look(core, account, watching, tuned)
     except StepFailed as e:
         _note_failure(core, account, watching, tuned, e)
         raise
     return _commit(core, account, seen, tuned)
+
+
+def _watched(core: Core, account_id: int) -> tuple[Account, list[Connection], Tuned]:
+    with core.begin() as tx:
+        account = accounts.get(tx, account_id)
+        if account is None:
+            raise Conflict("The account was deleted.")
+        return account, connections.active_of_source(tx, account_id), tunables.read(tx)
+
+
+def _look(core: Core, account: Account, watching: Sequence[Connection], tuned: Tuned) -> list[SeenPost]:
+    """What the source shows, read as far back as these connections need it."""
+    overlap = timedelta(hours=tuned.number("detection.overlap_h"))
+    with core.begin() as tx:
+        back_to = _read_back_to(accounts.last_success(tx, account.id), watching, overlap, core.clock.now())
+        exit_ = exits.exit_of(core, tx, account)
+    seen, is_whole = _read(core, exits.source(core, account, exit_), account.id, back_to, tuned)
+    if not is_whole:
+        _note_gap(core, account, back_to)
+    return seen
 
 
 def _read_back_to(
@@ -111,8 +144,11 @@ def _read_back_to(
     return (last_success or min(starts, default=now)) - overlap
 
 
-def _read(core: Core, source: Source, account_id: int, back_to: datetime, tuned: Tuned) -> list[SeenPost]:
-    """Page until known posts AND past the overlap: pinned posts come first and order is not trusted."""
+def _read(core: Core, source: Source, account_id: int, back_to: datetime, tuned: Tuned) -> tuple[list[SeenPost], bool]:
+    """Page until known posts AND past the overlap: pinned posts come first and order is not trusted.
+
+    With the posts: whether the listing was read as far back as it had to be.
+    """
     seen: dict[str, SeenPost] = {}
     page_token: str | None = None
     for number in range(1, tuned.count("detection.max_pages") + 1):
@@ -120,8 +156,8 @@ def _read(core: Core, source: Source, account_id: int, back_to: datetime, tuned:
         seen |= {post.platform_post_id: post for post in page.posts}
         page_token = page.next
         if page_token is None or (number >= 2 and _is_past(core, account_id, page.posts, back_to)):
-            break
-    return list(seen.values())
+            return list(seen.values()), True
+    return list(seen.values()), False
 
 
 def _is_past(core: Core, account_id: int, page: Sequence[SeenPost], back_to: datetime) -> bool:
@@ -148,8 +184,21 @@ def _note_failure(
     about(account_id=account.id, code=error.code).error("Looking at '%s' failed: %s", account.alias, error.message)
 
 
+def _note_gap(core: Core, account: Account, back_to: datetime) -> None:
+    """The listing was longer than we read: posts may lie in between. Said, never passed over."""
+    now = core.clock.now()
+    text = f"The listing of {account.alias} could not be read back to {back_to:%Y-%m-%d %H:%M} UTC."
+    action = "Raise detection.max_pages in Settings and press Run now; posts found then are forwarded by the rules."
+    with core.begin() as tx:
+        alerting.about_account(
+            tx, AlertKind.GAP, account, now=now, code="gap", error=text, action=action, once=f"{now:%Y-%m-%dT%H}"
+        )
+    about(account_id=account.id, code="gap").warning("%s %s", text, action)
+
+
 def _commit(core: Core, account: Account, seen: Sequence[SeenPost], tuned: Tuned) -> Polled:
     now = core.clock.now()
+    crashpoints.at("poll.before_commit")
     with core.begin() as tx:
         new = posts.record(tx, account.id, seen, now)
         watching = connections.active_of_source(tx, account.id)
@@ -158,19 +207,30 @@ def _commit(core: Core, account: Account, seen: Sequence[SeenPost], tuned: Tuned
         accounts.poll_succeeded(
             tx, account.id, now, next_poll(now, [c.schedule for c in watching], failures=0, least_s=least_s)
         )
+    crashpoints.at("poll.after_commit")
     if new:
         log = logging.getLogger(__name__)
         log.info("Looked at %s: %s posts, %s new, %s jobs", account.alias, len(seen), new, len(made))
     return Polled(account.id, new, tuple(made))
 
 
-def _decide(tx: Tx, account: Account, connection: Connection, now: datetime) -> list[int]:
-    """One decision for every post of the account this connection has none for; the ids of the jobs made."""
+def _decide(
+    tx: Tx, account: Account, connection: Connection, now: datetime, *, new_since: datetime | None = None
+) -> list[int]:
+    """One decision for every post of the account this connection has none for; the ids of the jobs made.
+
+    Platforms tell times in whole seconds: a post the baseline did not show is new from the second of the start on.
+    """
     if connection.started_at is None:
         return []
+    since = new_since or connection.started_at.replace(microsecond=0)
     open_posts = posts.undecided(tx, connection.id, account.id)
+    if not open_posts:
+        return []
     roots = posts.roots_of(tx, account.platform, [p.post.platform_post_id for p in open_posts])
-    verdicts = {post.id: _verdict(post, connection, connection.started_at, roots) for post in open_posts}
+    is_guarded = publications.has_open_at(tx, account.id)
+    verdicts = {post.id: _verdict(post, connection, since, roots, is_guarded=is_guarded) for post in open_posts}
+    verdicts |= filters.catch_up({p.id: p.post for p in open_posts}, verdicts, connection.filters, now=now)
     posts.decide(tx, connection.id, verdicts, now)
     wanted = [post for post in open_posts if verdicts[post.id].verdict is Verdict.FORWARD]
     return jobs.add(
@@ -189,10 +249,18 @@ def _decide(tx: Tx, account: Account, connection: Connection, now: datetime) -> 
     )
 
 
-def _verdict(post: SourcePost, connection: Connection, started_at: datetime, roots: dict[str, int]) -> Decision:
-    """An id we created ourselves is never a new post, whatever the filters say."""
+def _verdict(
+    post: SourcePost, connection: Connection, started_at: datetime, roots: dict[str, int], *, is_guarded: bool
+) -> Decision:
+    """An id we created ourselves is never a new post, whatever the filters say.
+
+    `is_guarded`: something of ours is on its way to this very account under an id we do not know yet; a new post may
+    be that. It is held, and decided again with the next look.
+    """
     if post.post.platform_post_id in roots:
-        return Decision(
-            Verdict.DUPLICATE, "echo", f"published by this installation (post {roots[post.post.platform_post_id]})"
-        )
-    return filters.decide(post.post, connection.filters, started_at=started_at)
+        root = roots[post.post.platform_post_id]
+        return Decision(Verdict.DUPLICATE, "echo", f"published by this installation (post {root})")
+    decision = filters.decide(post.post, connection.filters, started_at=started_at)
+    if is_guarded and decision.verdict is Verdict.FORWARD:
+        return Decision(Verdict.HELD, "echo_guard", "a publication to this account is not finished")
+    return decision

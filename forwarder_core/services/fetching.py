@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Row
 
+from forwarder_core import crashpoints
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import Source
 from forwarder_core.db import publications
@@ -44,7 +45,9 @@ def fetch(carrier: Carrier, report: StepReport, errand: Errand, source: Source) 
     def progress(done: int, total: int | None) -> None:
         report.progress(done / total if total else 0.0, f"{done / 1e6:.1f} MB")
 
+    crashpoints.at("fetch.before")
     fetched = source.fetch(errand.platform_post_id, folder.source, progress)
+    crashpoints.at("fetch.after_file")
     facts = probe(fetched.path)
     stored = StoredFile(
         path=fetched.path,
@@ -55,6 +58,7 @@ def fetch(carrier: Carrier, report: StepReport, errand: Errand, source: Source) 
         height=facts.height,
     )
     keep_file(carrier, FETCHED, asdict(stored) | {"path": str(stored.path)})
+    crashpoints.at("fetch.after_row")
     report.fact(bytes_fetched=fetched.size_bytes)
     report.info("Download complete (%.1f MB, %.0f seconds)", fetched.size_bytes / 1e6, facts.duration_s)
     return stored

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
+from forwarder_core import crashpoints
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import (
     Destination,
@@ -43,6 +44,7 @@ from forwarder_core.errors import (
     Retry,
     SessionGone,
     StepFailed,
+    Unconfirmed,
 )
 from forwarder_core.services import tunables
 from forwarder_core.services.carrying import Carrier, StepReport
@@ -50,6 +52,7 @@ from forwarder_core.services.context import Core
 
 IRREVERSIBLE_S = 300.0  # longest an irreversible call may take, its timeouts included: the lease is renewed past it
 _CLEAN_READS = 2  # how often a listing must be read without a trace before “not there” is believed
+_ASK_AFTER_SETTLES = 3  # a destination that says nothing for so many settle times is asked no more; a person is
 _AROUND = timedelta(minutes=10)  # how far a destination's clock may be from ours
 _SESSION = "session"
 # By these words a destination says that it did not take the post; any other failure leaves that open.
@@ -150,10 +153,14 @@ class _Publishing:
 
     def send(self, publication: Publication, session: str | None) -> Published:
         draft = self._draft(publication)
+        crashpoints.at("publish.planned")
         if session is None:
+            crashpoints.at("publish.before_open")
             session = self._to.open(draft, self._media)
+            crashpoints.at("publish.after_open")
             sealed = self._core.vault.seal({_SESSION: session})
             self._move(publication, PublicationState.OPENED, session_ref=sealed)
+        crashpoints.at("publish.opened")
         hooks = _Hooks(self, publication)
         try:
             done = self._to.send(session, draft, self._media, hooks)
@@ -162,6 +169,7 @@ class _Publishing:
         except Exception as e:
             self._put_down(publication, e, is_committing=hooks.is_committing)
             raise
+        crashpoints.at("publish.answered")
         return self.adopt(publication, done)
 
     def _put_down(self, publication: Publication, error: Exception, *, is_committing: bool) -> None:
@@ -201,6 +209,7 @@ class _Publishing:
                 now=now,
             )
             jobs.set_published(tx, publication.job_id, done.remote_id, done.url)
+        crashpoints.at("publish.published")
         return done
 
     def find_out(self, publication: Publication, session: str | None) -> Published | None:
@@ -235,8 +244,12 @@ class _Publishing:
                 self._move(publication, PublicationState.ABANDONED, session_ref=None)
                 self._report.info("Proven not to be at the destination (%s); publishing anew", answer.evidence)
                 return
+        unclear = f"Not clear whether it was published: {answer.evidence or answer.trace}."
+        if answer.trace is Trace.UNKNOWN and now >= since + _ASK_AFTER_SETTLES * settle:
+            self._move(publication, PublicationState.UNCONFIRMED)
+            raise Unconfirmed(unclear)
         self._move(publication, PublicationState.COMMITTING, unclear_since=since, clean_reads=clean)
-        raise OutcomeUnknown(f"Not yet clear whether it was published: {answer.evidence or answer.trace}.")
+        raise OutcomeUnknown(unclear, retry_after_s=min(settle.total_seconds() / 3, OutcomeUnknown.wait_s))
 
     def _reconcile(self, publication: Publication, session: str | None) -> Reconciled:
         """A destination that cannot be asked tells nothing: that is not an answer, and not a failure of the job."""
@@ -256,6 +269,7 @@ class _Publishing:
 
     def committing(self, publication: Publication) -> None:
         """Renew the lease past the call and write down that it is about to go out. Raises Fenced when it may not."""
+        crashpoints.at("publish.before_committing")
         now = self._core.clock.now()
         with self._core.begin() as tx:
             if not jobs.renew(tx, self._carrier.lease, now + timedelta(seconds=IRREVERSIBLE_S)):
@@ -264,10 +278,12 @@ class _Publishing:
                 tx, publication.id, PublicationState.COMMITTING, lease=self._carrier.lease, committing_at=now
             ):
                 raise self._carrier.fence()
+        crashpoints.at("publish.committing")
 
     def sent(self, publication: Publication, total: int) -> None:
         if total:
             self._move(publication, PublicationState.SENDING, bytes_sent=total)
+        crashpoints.at("publish.sending")
         size = max(self._media.size_bytes, 1)
         self._report.progress(total / size, f"{total / 1e6:.1f} MB / {size / 1e6:.1f} MB")
 

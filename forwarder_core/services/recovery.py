@@ -2,20 +2,25 @@
 
 What the product needs of whatever runs its runs is `RunControl`; the Dagster one lives beside the other Dagster code.
 The fact to know: an expired lease is not a proof of death. A stopped process that wakes up again still has bytes to
-send, so it is killed first, and only a process of this machine can be.
+send, and bytes on the wire heed no fence; so it is killed first, and only a process of this machine can be.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 import psutil
 
-from forwarder_core.domain.jobs import Job
-from forwarder_core.services import forwarding
+from forwarder_core import crashpoints
+from forwarder_core.db import jobs
+from forwarder_core.db.engine import Tx
+from forwarder_core.domain.jobs import Job, JobStatus
+from forwarder_core.services import tunables
 from forwarder_core.services.context import Core
+from forwarder_core.services.journal import about
 
 _KILL_WAIT_S = 5.0
 _SAME_BIRTH_S = 1.0  # process start times are rounded
@@ -28,28 +33,112 @@ class RunControl(Protocol):
 
 
 def reap(core: Core, runs: RunControl) -> list[Job]:
-    """One round: jobs whose lease ran out go back to the queue once their worker is dead."""
-    taken = forwarding.rescue(core, is_alive=survives_killing)
+    """One round: jobs whose lease ran out go back to the queue once their worker is dead; returns those taken."""
+    crashpoints.at("reap.before")
+    taken = []
+    with core.begin() as tx:
+        expired = jobs.expired(tx, core.clock.now())
+    for job, worker in expired:
+        if not survives_killing(worker) and _rescue(core, job, expired_before=core.clock.now()):
+            taken.append(job)
+    crashpoints.at("reap.after")
     for job in taken:
         if job.run_id:
             runs.close(job.run_id, "Its worker died; the job goes on in another run.")
     return taken
 
 
+def run_ended(core: Core, run_id: str) -> bool:
+    """A run ended without closing its job: take the job back at once, without waiting for the lease. False when
+    there is nothing to take, or its worker still lives and will close it itself."""
+    with core.begin() as tx:
+        found = jobs.of_run(tx, run_id)
+    if found is None or is_alive(found[1]):
+        return False
+    return _rescue(core, found[0])
+
+
+def sweep(core: Core, runs: RunControl) -> list[Job]:
+    """At the start of everything, before any worker: jobs of workers that are no more go back at once."""
+    taken = []
+    with core.begin() as tx:
+        running = jobs.running(tx)
+    for job, worker in running:
+        if not is_alive(worker) and _rescue(core, job):
+            taken.append(job)
+    for job in taken:
+        if job.run_id:
+            runs.close(job.run_id, "Its worker died with the machine or the product; the job goes on in another run.")
+    return taken
+
+
+def _rescue(core: Core, job: Job, *, expired_before: datetime | None = None) -> bool:
+    """Take the job from its worker, who is dead; a job that outlived too many workers is dead itself."""
+    now = core.clock.now()
+    with core.begin() as tx:
+        most = tunables.read(tx).count("lease.max_rescues")
+        taken = _take(tx, job, now, is_last=job.rescues >= most, expired_before=expired_before)
+    if taken:
+        about(job_id=job.id).warning("Job %s: its worker died; taken back (rescue %s)", job.id, job.rescues + 1)
+    return taken
+
+
+def _take(tx: Tx, job: Job, now: datetime, *, is_last: bool, expired_before: datetime | None) -> bool:
+    said: dict[str, Any] = {"rescues": job.rescues + 1}
+    if is_last:
+        said |= {
+            "error_code": "workers_died",
+            "error_message": f"{job.rescues + 1} workers died while carrying this job.",
+            "error_action": "Check the server's memory and the log of this job, then retry it by hand.",
+        }
+    to = JobStatus.DEAD if is_last else JobStatus.QUEUED
+    return jobs.take_away(tx, job.id, to, now=now, run_id=job.run_id, expired_before=expired_before, **said)
+
+
+def is_alive(worker: Mapping[str, Any]) -> bool:
+    """Whether the worker may still act. One of another machine may, for all we know."""
+    if _is_elsewhere(worker):
+        return True
+    process = _process_of(worker)
+    return process is not None and _lives(process)
+
+
 def survives_killing(worker: Mapping[str, Any]) -> bool:
     """Kill the worker if it still lives; False when it is dead for certain. A worker elsewhere cannot be judged."""
-    if not worker:
-        return False
-    if worker["host"] != socket.gethostname():
+    if _is_elsewhere(worker):
         return True
+    process = _process_of(worker)
+    if process is None:
+        return False
     try:
-        process = psutil.Process(int(worker["pid"]))
-        if abs(process.create_time() - float(worker["born"])) > _SAME_BIRTH_S:
-            return False
         process.kill()
         process.wait(_KILL_WAIT_S)
     except psutil.NoSuchProcess:
         return False
     except psutil.TimeoutExpired:
-        return process.status() != psutil.STATUS_ZOMBIE
+        return _lives(process)
     return False
+
+
+def _is_elsewhere(worker: Mapping[str, Any]) -> bool:
+    return bool(worker) and worker["host"] != socket.gethostname()
+
+
+def _process_of(worker: Mapping[str, Any]) -> psutil.Process | None:
+    """The worker's process on this machine; None when it is gone, and its number another's."""
+    if not worker:
+        return None
+    try:
+        process = psutil.Process(int(worker["pid"]))
+        same = abs(process.create_time() - float(worker["born"])) <= _SAME_BIRTH_S
+    except psutil.NoSuchProcess:
+        return None
+    return process if same else None
+
+
+def _lives(process: psutil.Process) -> bool:
+    """A zombie has sent its last byte."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

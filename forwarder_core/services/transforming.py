@@ -6,6 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+from forwarder_core import crashpoints
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import MediaFile
 from forwarder_core.db.connections import transform_of
@@ -47,6 +48,7 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
     def progress(at: Progress) -> None:
         report.progress(at.fraction or 0.0, f"{(at.fraction or 0.0):.0%}")
 
+    crashpoints.at("transform.before")
     made = render(
         chosen,
         source.path,
@@ -56,6 +58,7 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
         cover=folder.cover,
         slots=Slots(store.slots, os.cpu_count() or 1),
     )
+    crashpoints.at("transform.after_file")
     values: dict[str, object] = {
         "path": str(made.path),
         "size_bytes": made.size_bytes,
@@ -65,6 +68,7 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
         "height": made.height,
     }
     keep_file(carrier, RENDITION, values | {"plan": chosen.to_dict() | {"cpu_s": round(made.cpu_s, 3)}})
+    crashpoints.at("transform.after_row")
     report.info(
         "Transformation complete (%.1f MB → %.1f MB, %s×%s, %.1f seconds)",
         source.size_bytes / 1e6,

@@ -41,6 +41,8 @@ ALL = {
         Tunable("dispatch.stamp_s", 120.0, "s", "A dispatched job not started by then is due again", 5, 3_600),
         Tunable("lease.seconds", 60.0, "s", "A worker silent for so long has lost its job", 2, 3_600),
         Tunable("lease.max_rescues", 3, "times", "Dead workers a job survives before it is dead itself", 0, 100_000),
+        Tunable("breaker.failures", 8, "failures", "Failures in a row at one platform that open its breaker", 2, 1_000),
+        Tunable("breaker.rest_s", 60.0, "s", "How long a platform rests when its breaker opens first", 1, 3_600),
         Tunable("retry.max_retries", 3, "retries", "Retries of a job after its first failure", 0, 20),
         Tunable("retry.delays_s", DEFAULT_DELAYS_S, "s", "Waits before the first, second, third … retry", 0, 86_400),
         Tunable("publish.settle_s.default", 600.0, "s", "How long a destination's listing may lag behind", 0, 86_400),

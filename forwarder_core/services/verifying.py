@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from forwarder_core import crashpoints
 from forwarder_core.connectors.base import Destination, Published, Visibility
 from forwarder_core.errors import PlatformTransient
 from forwarder_core.services import publishing, tunables
@@ -19,6 +20,7 @@ def verify(carrier: Carrier, report: StepReport, published: Published, to: Desti
     with carrier.core.begin() as tx:
         tuned = tunables.read(tx)
     deadline = time.monotonic() + tuned.number("verify.patience_s")
+    crashpoints.at("verify.before")
     report.info("Verifying upload...")
     while True:
         seen = to.verify(published.remote_id)
@@ -31,5 +33,6 @@ def verify(carrier: Carrier, report: StepReport, published: Published, to: Desti
     publishing.verified(
         carrier, privacy=seen.privacy, duration_ms=seen.duration_ms, is_live=seen.is_live, detail=seen.detail
     )
+    crashpoints.at("verify.after_row")
     report.info("Verification successful: %s", seen.detail)
     return seen

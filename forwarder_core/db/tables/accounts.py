@@ -1,6 +1,6 @@
 """Accounts, the state of watching them, and proxies."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Table, Text, UniqueConstraint, text
 
 from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
 
@@ -55,9 +55,27 @@ accounts = Table(
     at("token_expiry"),
     facts("alerts"),
     at("cool_down_until"),
+    at("challenged_at"),
+    # After a solved challenge one job goes first; the others follow when it has arrived.
+    Column("on_probation", Boolean, nullable=False, server_default=text("false")),
     at("created_at", nullable=False),
     UniqueConstraint("workspace_id", "alias"),
     UniqueConstraint("workspace_id", "platform", "handle"),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    # Failures in a row at one platform or proxy; while `until` lies ahead nothing is sent there.
+    row_id(),
+    workspace(),
+    word("scope"),
+    word("key"),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("openings", Integer, nullable=False, server_default=text("0")),
+    at("opened_at"),
+    at("until"),
+    UniqueConstraint("workspace_id", "scope", "key"),
 )
 
 watches = Table(
@@ -70,7 +88,6 @@ watches = Table(
     at("polling_until"),
     at("polled_at"),
     at("succeeded_at"),
-    Column("newest_posted_at_s", Double),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("last_error_code", Text),
     Column("last_error", Text),

@@ -29,6 +29,19 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_log'))
     )
     op.create_index(op.f('ix_audit_log_at'), 'audit_log', ['at'], unique=False)
+    op.create_table('breakers',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('workspace_id', sa.BigInteger(), server_default=sa.text('1'), nullable=False),
+    sa.Column('scope', sa.Text(), nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('failures', sa.Integer(), server_default=sa.text('0'), nullable=False),
+    sa.Column('openings', sa.Integer(), server_default=sa.text('0'), nullable=False),
+    sa.Column('opened_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('until', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['workspace_id'], ['workspaces.id'], name=op.f('fk_breakers_workspace_id_workspaces')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_breakers')),
+    sa.UniqueConstraint('workspace_id', 'scope', 'key', name=op.f('uq_breakers_workspace_id_scope_key'))
+    )
     op.create_table('log_events',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('workspace_id', sa.BigInteger(), server_default=sa.text('1'), nullable=False),
@@ -135,7 +148,6 @@ def upgrade() -> None:
     sa.Column('polling_until', sa.DateTime(timezone=True), nullable=True),
     sa.Column('polled_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('succeeded_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('newest_posted_at_s', sa.Double(), nullable=True),
     sa.Column('failures', sa.Integer(), server_default=sa.text('0'), nullable=False),
     sa.Column('last_error_code', sa.Text(), nullable=True),
     sa.Column('last_error', sa.Text(), nullable=True),
@@ -172,6 +184,8 @@ def upgrade() -> None:
     sa.Column('token_expiry', sa.DateTime(timezone=True), nullable=True),
     sa.Column('alerts', postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False),
     sa.Column('cool_down_until', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('challenged_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('on_probation', sa.Boolean(), server_default=sa.text('false'), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['proxy_id'], ['proxies.id'], name=op.f('fk_accounts_proxy_id_proxies'), ondelete='SET NULL'),
     sa.ForeignKeyConstraint(['workspace_id'], ['workspaces.id'], name=op.f('fk_accounts_workspace_id_workspaces')),
@@ -457,6 +471,7 @@ def downgrade() -> None:
     op.drop_index('ix_log_events_connection_id_id', table_name='log_events')
     op.drop_index('ix_log_events_at', table_name='log_events')
     op.drop_table('log_events')
+    op.drop_table('breakers')
     op.drop_index(op.f('ix_audit_log_at'), table_name='audit_log')
     op.drop_table('audit_log')
     op.drop_table('workspaces')

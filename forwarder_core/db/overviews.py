@@ -1,0 +1,150 @@
+"""What screens and the API show, read in one query each: jobs with their post, the last day in numbers, what is late.
+
+Reading only; every write of these rows is in the module of its noun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+
+from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.engine import Tx
+from forwarder_core.db.jobs import job_of
+from forwarder_core.db.tables.accounts import accounts, proxies, watches
+from forwarder_core.db.tables.flow import connections, jobs, media_files, source_posts
+from forwarder_core.domain.accounts import AccountStatus
+from forwarder_core.domain.jobs import Job, JobStatus
+
+_OWN = jobs.c.workspace_id == WORKSPACE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job with what a person wants to see beside it. `note` says how far its step is, in words."""
+
+    job: Job
+    connection_name: str
+    source_post_id: str
+    source_url: str
+    caption: str
+    duration_s: float | None
+    note: str
+    changed_at: datetime
+
+
+def _views() -> Select[Any]:
+    return (
+        select(
+            jobs,
+            connections.c.name.label("connection_name"),
+            source_posts.c.platform_post_id,
+            source_posts.c.url.label("source_url"),
+            source_posts.c.caption,
+            source_posts.c.duration_s,
+        )
+        .join(connections, connections.c.id == jobs.c.connection_id)
+        .join(source_posts, source_posts.c.id == jobs.c.source_post_id)
+        .where(_OWN)
+    )
+
+
+def job(tx: Tx, job_id: int) -> JobView | None:
+    row = tx.execute(_views().where(jobs.c.id == job_id)).one_or_none()
+    return None if row is None else _view_of(row)
+
+
+def job_page(tx: Tx, *, before_id: int, limit: int, **wanted: Any) -> list[JobView]:
+    """Newest first by id. `wanted`: status (sequence), connection_id, account_id, error, since, until."""
+    query = _views().where(jobs.c.id < before_id, *_wanted(wanted)).order_by(jobs.c.id.desc()).limit(limit)
+    return [_view_of(row) for row in tx.execute(query)]
+
+
+def count_jobs(tx: Tx, **wanted: Any) -> int:
+    query = select(func.count()).select_from(jobs.join(connections)).where(_OWN, *_wanted(wanted))
+    return tx.execute(query).scalar_one()
+
+
+def moving(tx: Tx, *, since: datetime, limit: int) -> list[JobView]:
+    """What is under way or waiting, and what ended after `since`; running ones first, then the latest change."""
+    under_way = jobs.c.status.not_in([s.value for s in JobStatus if s.is_terminal])
+    query = _views().where(or_(under_way, jobs.c.changed_at >= since))
+    running_first = (jobs.c.status == JobStatus.RUNNING).desc()
+    return [_view_of(row) for row in tx.execute(query.order_by(running_first, jobs.c.changed_at.desc()).limit(limit))]
+
+
+def _wanted(wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    said = {name: value for name, value in wanted.items() if value not in (None, (), [])}
+    account = said.get("account_id")
+    clauses = {
+        "status": lambda value: jobs.c.status.in_(value),
+        "connection_id": lambda value: jobs.c.connection_id == value,
+        "account_id": lambda _: or_(
+            connections.c.source_account_id == account, connections.c.destination_account_id == account
+        ),
+        "error": lambda value: jobs.c.error_code == value,
+        "since": lambda value: jobs.c.created_at >= value,
+        "until": lambda value: jobs.c.created_at <= value,
+    }
+    return [clauses[name](value) for name, value in said.items()]
+
+
+def plan_of(tx: Tx, job_id: int) -> dict[str, Any]:
+    """What was decided about the file of a job; empty while nothing was."""
+    query = select(media_files.c.plan).where(media_files.c.job_id == job_id, media_files.c.kind == "rendition")
+    return tx.execute(query).scalar_one_or_none() or {}
+
+
+def waits_s(tx: Tx, since: datetime) -> float | None:
+    """Mean seconds from queued to first started, of the jobs started after `since`."""
+    waited = func.avg(func.extract("epoch", jobs.c.started_at - jobs.c.created_at))
+    found = tx.execute(select(waited).where(_OWN, jobs.c.started_at >= since)).scalar_one()
+    return None if found is None else float(found)
+
+
+def oldest_due_watch(tx: Tx) -> datetime | None:
+    """Since when the most overdue source of an active connection waits to be looked at; may lie ahead."""
+    active = select(connections.c.source_account_id).where(
+        connections.c.status == "active", connections.c.deleted_at.is_(None)
+    )
+    query = (
+        select(func.min(watches.c.next_poll_at))
+        .join(accounts, accounts.c.id == watches.c.account_id)
+        .where(watches.c.account_id.in_(active), accounts.c.status.in_([s.value for s in AccountStatus if s.is_usable]))
+    )
+    due: datetime | None = tx.execute(query).scalar_one()
+    return due
+
+
+def next_looks(tx: Tx, account_ids: Sequence[int]) -> dict[int, datetime]:
+    """When each of these sources is looked at next."""
+    query = select(watches.c.account_id, watches.c.next_poll_at).where(watches.c.account_id.in_(account_ids))
+    return {row.account_id: row.next_poll_at for row in tx.execute(query)}
+
+
+def account_names(tx: Tx, account_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Alias and platform of each of these accounts."""
+    query = select(accounts.c.id, accounts.c.alias, accounts.c.platform).where(accounts.c.id.in_(account_ids))
+    return {row.id: (row.alias, row.platform) for row in tx.execute(query)}
+
+
+def proxy_names(tx: Tx, proxy_ids: Sequence[int]) -> dict[int, str]:
+    query = select(proxies.c.id, proxies.c.alias).where(proxies.c.id.in_(proxy_ids))
+    return {row.id: row.alias for row in tx.execute(query)}
+
+
+def _view_of(row: Row[Any]) -> JobView:
+    return JobView(
+        job=job_of(row),
+        connection_name=row.connection_name,
+        source_post_id=row.platform_post_id,
+        source_url=row.source_url,
+        caption=row.caption,
+        duration_s=row.duration_s,
+        note=row.progress_note,
+        changed_at=row.changed_at,
+    )

@@ -1,0 +1,110 @@
+"""The challenge desk: a platform wants a person. Everything of that account waits; then one job goes first.
+
+The admin completes the check in the platform's own app and says so here. Nothing in this product answers a challenge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from forwarder_core.db import accounts, connections, events, jobs, people
+from forwarder_core.db.engine import Tx
+from forwarder_core.domain.accounts import Account, AccountStatus
+from forwarder_core.domain.jobs import Errand, JobStatus
+from forwarder_core.errors import NotFound
+from forwarder_core.services.context import Core
+from forwarder_core.services.journal import about
+
+PAUSE_REASON = "CAPTCHA detected"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    account: Account
+    connections_resumed: tuple[int, ...]
+    jobs_requeued: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A challenge that waits for a person, as the banner shows it."""
+
+    account: Account
+    detected_at: datetime | None
+    connections: int
+    jobs: int
+
+
+def raise_on(tx: Tx, account: Account, reason: str, now: datetime) -> None:
+    """The account and all its connections wait from now on. Says so once, however many jobs meet the challenge."""
+    first = accounts.set_status(tx, account.id, AccountStatus.CAPTCHA_DETECTED, reason)
+    connections.pause_all_of(tx, account.id, _reason(account))
+    if first:
+        accounts.change(tx, account.id, {"challenged_at": now, "on_probation": False})
+
+
+def resolve(core: Core, account_id: int, *, notes: str, who: str, resume_connections: bool = True) -> Resolved:
+    """The admin says the check is done. Repeating it changes nothing.
+
+    One job goes first; the others follow when it has arrived (`note_success`).
+    """
+    now = core.clock.now()
+    with core.begin() as tx:
+        account = accounts.get(tx, account_id)
+        if account is None:
+            raise NotFound(f"There is no account {account_id}.")
+        if account.status is not AccountStatus.CAPTCHA_DETECTED:
+            return Resolved(account, (), ())
+        accounts.change(tx, account_id, {"status": AccountStatus.ACTIVE, "status_reason": None, "on_probation": True})
+        resumed = connections.resume_all_of(tx, account_id, _reason(account)) if resume_connections else []
+        waiting = jobs.waiting_for_challenge(tx, account_id)
+        moved = jobs.move(tx, waiting, JobStatus.QUEUED, now=now, wait_reason=None)
+        accounts.ask_at_once(tx, account_id, now)
+        people.audit(
+            tx, who=who, what="captcha_resolved", target=f"account:{account_id}", now=now, details={"notes": notes}
+        )
+        account = accounts.get(tx, account_id) or account
+    about(account_id=account_id).info("CAPTCHA marked as solved for '%s': %s", account.alias, notes or "no notes")
+    return Resolved(account, tuple(resumed), tuple(moved))
+
+
+def note_success(tx: Tx, done: Errand, now: datetime) -> None:
+    """The canary arrived: the account is trusted again, and the thread of its challenge gets its happy end."""
+    for account in (done.source, done.destination):
+        if accounts.end_probation(tx, account.id):
+            events.post(
+                tx,
+                dedupe_key=f"captcha_resolved:{account.id}:{done.job.id}:{done.job.attempts}",
+                kind="captcha_resolved",
+                thread=f"account:{account.id}",
+                payload={
+                    "account": account.alias,
+                    "account_id": account.id,
+                    "platform": account.platform,
+                    "connection": done.connection_name,
+                    "connection_id": done.job.connection_id,
+                    "job_id": done.job.id,
+                    "url": done.job.destination_url,
+                    "at": now.isoformat(),
+                },
+                now=now,
+            )
+
+
+def open_challenges(core: Core) -> list[Challenge]:
+    with core.begin() as tx:
+        held = accounts.page(tx, after=0, limit=1_000, status=(AccountStatus.CAPTCHA_DETECTED,))
+        return [
+            Challenge(
+                account,
+                accounts.challenged_at(tx, account.id),
+                len(connections.page(tx, after=0, limit=1_000, account_id=account.id)),
+                len(jobs.waiting_for_challenge(tx, account.id)),
+            )
+            for account in held
+        ]
+
+
+def _reason(account: Account) -> str:
+    return f"{account.alias}: {PAUSE_REASON}"

@@ -1,0 +1,90 @@
+"""Editing: changing what an account or a connection says of itself, and taking a connection off the list.
+
+Making, starting and stopping are in `accounts` and `connections`. Only what the form names is written; what is left out
+stays. The fact to know: a deleted connection is only marked, because its posts were decided by it and its jobs are
+history; its name is free again at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from forwarder_core.db import accounts, connections, overviews, people
+from forwarder_core.db.engine import Tx
+from forwarder_core.domain.accounts import Account
+from forwarder_core.domain.connections import Connection, ConnectionStatus
+from forwarder_core.errors import Conflict, FieldError, Invalid
+from forwarder_core.services import accounts as accounts_service
+from forwarder_core.services import connections as connections_service
+from forwarder_core.services.context import Core
+
+_RULES = {"filters": connections.filters_of, "transform_options": connections.transform_of}
+
+
+def change_account(core: Core, account_id: int, values: Mapping[str, Any], *, who: str) -> Account:
+    """`values`: alias, rights, rights_note, proxy_id. Raises Invalid, Conflict when the alias is taken."""
+    known = accounts_service.get(core, account_id)
+    _check_name(values, "alias")
+    try:
+        with core.begin() as tx:
+            _check_proxy(tx, values)
+            if values:
+                accounts.change(tx, account_id, dict(values))
+            _audit(tx, core, who, "account_changed", f"account:{account_id}", values)
+    except IntegrityError as e:
+        raise Conflict(
+            f"There is an account “{values.get('alias', known.alias)}” already.", action="Choose another alias."
+        ) from e
+    return accounts_service.get(core, account_id)
+
+
+def change_connection(core: Core, connection_id: int, values: Mapping[str, Any], *, who: str) -> Connection:
+    """`values`: name, proxy_id, priority, and the rules as the API has them. Obeyed from the next look on."""
+    known = connections_service.get(core, connection_id)
+    _check_name(values, "name")
+    for name in _RULES.keys() & values.keys():
+        try:
+            _RULES[name](values[name])
+        except (ValueError, TypeError, AttributeError) as e:
+            raise Invalid("The rules of the connection cannot be read.", FieldError(name, str(e))) from e
+    try:
+        with core.begin() as tx:
+            _check_proxy(tx, values)
+            if values:
+                connections.change(tx, connection_id, dict(values))
+            _audit(tx, core, who, "connection_changed", f"connection:{connection_id}", values)
+    except IntegrityError as e:
+        raise Conflict(
+            f"There is a connection “{values.get('name', known.name)}” already.", action="Choose another name."
+        ) from e
+    return connections_service.get(core, connection_id)
+
+
+def remove_connection(core: Core, connection_id: int, *, who: str) -> Connection:
+    """Stop it and take it off the list: waiting jobs are cancelled, running ones end. Returns what it was."""
+    known = connections_service.get(core, connection_id)
+    if known.status is not ConnectionStatus.STOPPED:
+        known = connections_service.stop(core, connection_id)
+    with core.begin() as tx:
+        connections.change(tx, connection_id, {"deleted_at": core.clock.now()})
+        _audit(tx, core, who, "connection_removed", f"connection:{connection_id}", {"name": known.name})
+    return known
+
+
+def _check_name(values: Mapping[str, Any], field: str) -> None:
+    if field in values and not str(values[field]).strip():
+        raise Invalid(f"The {field} must not be empty.", FieldError(field, "must not be empty"))
+
+
+def _check_proxy(tx: Tx, values: Mapping[str, Any]) -> None:
+    proxy_id = values.get("proxy_id")
+    if proxy_id is not None and not overviews.proxy_names(tx, [proxy_id]):
+        raise Invalid(f"There is no proxy {proxy_id}.", FieldError("proxy_id", "there is no such proxy"))
+
+
+def _audit(tx: Tx, core: Core, who: str, what: str, target: str, values: Mapping[str, Any]) -> None:
+    """The names of what was changed, not the values: a note may hold anything."""
+    people.audit(tx, who=who, what=what, target=target, now=core.clock.now(), details={"fields": sorted(values)})

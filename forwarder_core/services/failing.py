@@ -1,0 +1,131 @@
+"""Failing: what an attempt's failure means for its job, its account, its connection and its platform.
+
+The decision is `domain.retries.after`; here are its consequences, all in the transaction that closes the attempt.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from forwarder_core import crashpoints
+from forwarder_core.db import accounts, connections, jobs
+from forwarder_core.db.engine import Tx
+from forwarder_core.domain import retries
+from forwarder_core.domain.accounts import Account, AccountStatus
+from forwarder_core.domain.jobs import Errand, Failure, JobStatus, Lease, Step, WaitReason
+from forwarder_core.domain.retries import NextMove, RetryPolicy, Strategy
+from forwarder_core.errors import ChallengeRequired, PolicyRejected, Retry, Scope, StepFailed
+from forwarder_core.logs import redact
+from forwarder_core.media.store import MediaStore
+from forwarder_core.services import alerting, breakers, challenges, tunables
+from forwarder_core.services.alerting import AlertKind
+from forwarder_core.services.context import Core
+from forwarder_core.services.journal import about
+
+REJECTIONS_IN_A_ROW = 3  # so many posts refused for the destination's rules pause the connection
+_HELD_AS = {
+    "token_expired": AccountStatus.REQUIRES_REAUTH,
+    "invalid_credentials": AccountStatus.REQUIRES_REAUTH,
+    "account_suspended": AccountStatus.DISABLED,
+    "action_blocked": AccountStatus.PAUSED,
+}
+_KINDS = {
+    JobStatus.DEAD: AlertKind.JOB_DEAD,
+    JobStatus.CAPTCHA: AlertKind.CAPTCHA,
+    JobStatus.PAUSED: AlertKind.ACCOUNT,
+    JobStatus.UNCONFIRMED: AlertKind.JOB_UNCONFIRMED,
+}
+
+
+def fail(core: Core, lease: Lease, error: StepFailed) -> NextMove | None:
+    """End the attempt with `error` and decide what comes next; None when another worker holds the job already."""
+    crashpoints.at("failure.before")
+    now = core.clock.now()
+    failure = Failure(error.code, redact(error.message), error.action)
+    with core.begin() as tx:
+        failed = jobs.errand(tx, lease.job_id)
+        is_open = breakers.note_failure(tx, failed, error, now)
+        move = retries.after(error, retries_used=failed.job.retries_used, policy=policy_of(tx, failed), is_free=is_open)
+        if not _close(tx, lease, failed, move, failure, now):
+            return None
+        _lay_to_rest(tx, failed, error, now)
+        _tell(tx, failed, move, failure, now)
+    crashpoints.at("failure.after")
+    if move.status is JobStatus.DEAD:
+        MediaStore(core.media_root).remove(lease.job_id)
+    _say(failed, move, failure, error)
+    return move
+
+
+def policy_of(tx: Tx, errand: Errand) -> RetryPolicy:
+    """The retry policy in force for a job: its connection's where it says something, else the installation's."""
+    tuned = tunables.read(tx)
+    connection = connections.get(tx, errand.job.connection_id)
+    said: dict[str, Any] = dict(connection.retry_policy) if connection else {}
+    steps = {"initial_delay_seconds", "backoff_multiplier", "max_delay_seconds", "backoff_strategy"} & said.keys()
+    usual = RetryPolicy()
+    return RetryPolicy(
+        max_retries=int(said.get("max_attempts", tuned.count("retry.max_retries"))),
+        delays_s=() if steps else tuned.numbers("retry.delays_s"),
+        strategy=Strategy(said.get("backoff_strategy", usual.strategy)),
+        multiplier=float(said.get("backoff_multiplier", usual.multiplier)),
+        initial_delay_s=float(said.get("initial_delay_seconds", usual.initial_delay_s)),
+        max_delay_s=float(said.get("max_delay_seconds", usual.max_delay_s)),
+        retry_on=frozenset(said.get("retry_on_errors", ())),
+        no_retry_on=frozenset(said.get("no_retry_on_errors", ())),
+    )
+
+
+def blamed(failed: Errand) -> Account:
+    """Whose trouble it is: the source's while fetching, the destination's afterwards."""
+    return failed.source if failed.job.step is Step.FETCH else failed.destination
+
+
+def _close(tx: Tx, lease: Lease, failed: Errand, move: NextMove, failure: Failure, now: datetime) -> bool:
+    return jobs.close(
+        tx,
+        lease,
+        move.status,
+        now=now,
+        failure=failure,
+        wait_reason=move.wait_reason,
+        next_attempt_at=None if move.wait_s is None else now + timedelta(seconds=move.wait_s),
+        retries_used=failed.job.retries_used + move.burns_retry,
+    )
+
+
+def _lay_to_rest(tx: Tx, failed: Errand, error: StepFailed, now: datetime) -> None:
+    """Let what failed rest: until a person acts, or until the time the platform named."""
+    account = blamed(failed)
+    if isinstance(error, ChallengeRequired):
+        challenges.raise_on(tx, account, redact(error.message), now)
+    elif error.retry is Retry.HOLD:
+        reason = f"{error.title}: {redact(error.message)}"
+        accounts.set_status(tx, account.id, _HELD_AS.get(error.code, AccountStatus.PAUSED), reason)
+        connections.pause_all_of(tx, account.id, f"{account.alias}: {error.title}")
+    elif error.retry is Retry.AS_TOLD and error.scope in (Scope.ACCOUNT, Scope.DESTINATION):
+        wait = error.retry_after_s if error.retry_after_s is not None else error.wait_s
+        accounts.change(tx, account.id, {"cool_down_until": now + timedelta(seconds=wait)})
+    elif isinstance(error, PolicyRejected):
+        last = jobs.last_errors(tx, failed.job.connection_id, REJECTIONS_IN_A_ROW)
+        if last == [error.code] * REJECTIONS_IN_A_ROW:
+            reason = f"{REJECTIONS_IN_A_ROW} posts in a row were rejected by the destination's rules"
+            connections.change(tx, failed.job.connection_id, {"status": "paused", "status_reason": reason})
+
+
+def _tell(tx: Tx, failed: Errand, move: NextMove, failure: Failure, now: datetime) -> None:
+    if move.status is JobStatus.CANCELLED or move.wait_reason is WaitReason.SETTLING:
+        return
+    retry = failed.job.retries_used + move.burns_retry
+    kind = _KINDS.get(move.status, AlertKind.JOB_RETRYING)
+    alerting.about_job(tx, kind, failed, now=now, failure=failure, retry=retry, wait_s=move.wait_s)
+
+
+def _say(failed: Errand, move: NextMove, failure: Failure, error: StepFailed) -> None:
+    job = failed.job
+    log = about(job_id=job.id, connection_id=job.connection_id, code=failure.code)
+    wait = f" for {move.wait_s:g} s" if move.wait_s is not None else ""
+    log.error("Job %s: %s Status changed to '%s'%s", job.id, failure.message, move.status, wait)
+    if error.raw:
+        log.warning("Job %s: the platform's own words: %s", job.id, error.raw)

@@ -1,0 +1,151 @@
+"""Health: what must be true for posts to go on, each looked at now and said in words.
+
+A check never raises: what cannot be found out is a failure with its reason. The fact to know: the database's failure is
+the answer of every check that needs it, so whoever asks gets an answer even then.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import SQLAlchemyError
+
+from forwarder_core.db import events, overviews, schema
+from forwarder_core.errors import FfmpegMissing
+from forwarder_core.media.tools import find_ffmpeg
+from forwarder_core.services.context import Core
+
+_KEEPER_SILENT = timedelta(seconds=30)  # it beats every two seconds
+_DETECTION_LATE = timedelta(minutes=5)  # sensors look every five seconds
+_LEAST_FREE_BYTES = 200_000_000  # below, nothing new is fetched
+_FEW_FREE_BYTES = 2_000_000_000
+
+
+class State(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILING = "failing"
+    NOT_USED = "not_used"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    state: State
+    detail: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    at: datetime | None
+    checks: dict[str, Check]
+
+    @property
+    def state(self) -> State:
+        """The worst of them."""
+        states = {check.state for check in self.checks.values()}
+        return next((s for s in (State.FAILING, State.WARNING) if s in states), State.OK)
+
+
+def look(core: Core) -> Health:
+    """All checks, within a second or two."""
+    asked: dict[str, Callable[[Core], Check]] = {
+        "database": _database,
+        "migrations": _migrations,
+        "keeper": _keeper,
+        "detection": _detection,
+        "disk": _disk,
+        "ffmpeg": _ffmpeg,
+    }
+    checks = {name: _safely(check, core) for name, check in asked.items()}
+    checks["redis"] = Check(State.NOT_USED, "The queue is a table of the database.")
+    try:
+        at = core.clock.now()
+    except SQLAlchemyError:
+        at = None  # the clock is the database's
+    return Health(at, checks)
+
+
+def _safely(check: Callable[[Core], Check], core: Core) -> Check:
+    try:
+        return check(core)
+    except SQLAlchemyError as e:
+        return Check(State.FAILING, f"The database does not answer ({type(e).__name__}).")
+
+
+def _database(core: Core) -> Check:
+    with core.begin() as tx:
+        outbox = events.outbox_counts(tx)
+    return Check(State.OK, "It answers.", {"alerts_waiting": outbox["waiting"]})
+
+
+def _migrations(core: Core) -> Check:
+    with core.begin() as tx:
+        at = MigrationContext.configure(tx).get_current_revision()
+    if at == _newest_revision():
+        return Check(State.OK, "The tables are this version's.", {"revision": at})
+    return Check(State.FAILING, f"The tables are at {at}, this version needs {_newest_revision()}: run ./run migrate.")
+
+
+@cache
+def _newest_revision() -> str | None:
+    return ScriptDirectory.from_config(schema.config()).get_current_head()
+
+
+def _keeper(core: Core) -> Check:
+    now = core.clock.now()
+    with core.begin() as tx:
+        beats = {beat["name"]: (now - beat["seen_at"]).total_seconds() for beat in events.beats(tx)}
+    ages = {"age_s": {name: round(age, 1) for name, age in beats.items()}}
+    if "keeper" not in beats:
+        return Check(State.FAILING, "It has not run yet; alerts and rescues wait for it.", ages)
+    if beats["keeper"] > _KEEPER_SILENT.total_seconds():
+        return Check(State.FAILING, f"Its last sign of life is {beats['keeper']:.0f} s old.", ages)
+    return Check(State.OK, "It is at work.", ages)
+
+
+def _detection(core: Core) -> Check:
+    """The sensors' pulse: a source that has been due for long means that none of them ticks."""
+    with core.begin() as tx:
+        due = overviews.oldest_due_watch(tx)
+    if due is None:
+        return Check(State.OK, "No connection is active.")
+    late = core.clock.now() - due
+    if late > _DETECTION_LATE:
+        return Check(
+            State.FAILING,
+            f"A source has been due for {late.total_seconds():.0f} s: the Dagster daemon or its sensors stand still.",
+            {"overdue_s": round(late.total_seconds())},
+        )
+    return Check(State.OK, "Sources are looked at in time.", {"overdue_s": max(0, round(late.total_seconds()))})
+
+
+def _disk(core: Core) -> Check:
+    free = shutil.disk_usage(_existing(core.settings.home)).free
+    facts = {"free_bytes": free}
+    if free < _LEAST_FREE_BYTES:
+        return Check(State.FAILING, f"Only {free / 1e6:.0f} MB are free.", facts)
+    if free < _FEW_FREE_BYTES:
+        return Check(State.WARNING, f"{free / 1e9:.1f} GB are free.", facts)
+    return Check(State.OK, f"{free / 1e9:.0f} GB are free.", facts)
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _ffmpeg(core: Core) -> Check:
+    try:
+        found = find_ffmpeg(core.settings.ffmpeg)
+    except FfmpegMissing as e:
+        return Check(State.FAILING, f"{e.message} {e.action}")
+    return Check(State.OK, found.version)

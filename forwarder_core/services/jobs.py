@@ -1,0 +1,200 @@
+"""Jobs as the administrator handles them: finding, reading, retrying, cancelling. What carries them is `forwarding`.
+
+Retry and cancel only write rows; a retry is a new attempt of the same job, never a second job. The fact to know: a job
+whose publication is at or past its irreversible call cannot be cancelled, because cancelling would claim that
+nothing was posted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from forwarder_core.db import events, overviews, people, publications
+from forwarder_core.db import jobs as rows
+from forwarder_core.db.engine import Tx
+from forwarder_core.db.overviews import JobView
+from forwarder_core.domain.jobs import SYNONYMS, Job, JobStatus
+from forwarder_core.domain.publications import PublicationState
+from forwarder_core.errors import Conflict, FieldError, Invalid, NotFound
+from forwarder_core.services.context import Core
+from forwarder_core.services.journal import about
+
+FIRST_PAGE = 2**62  # an id no row reaches
+_RETRYABLE = (JobStatus.DEAD, JobStatus.CANCELLED, JobStatus.RETRY_WAIT)
+_NO_ERROR = {"error_code": None, "error_message": None, "error_action": None}
+_FROM_THE_START = {"retries_used": 0, "rescues": 0, "step": None, "progress": 0.0, "progress_note": "", **_NO_ERROR}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which jobs. `status` in our words or the client's; empty = all."""
+
+    status: tuple[str, ...] = ()
+    connection_id: int | None = None
+    account_id: int | None = None
+    error: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def clauses(self) -> dict[str, Any]:
+        """Raises Invalid for a status that is none."""
+        return {
+            "status": [status.value for status in statuses(self.status)],
+            "connection_id": self.connection_id,
+            "account_id": self.account_id,
+            "error": self.error,
+            "since": self.since,
+            "until": self.until,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStory:
+    """One job with everything that happened to it. `plan` is what was decided about its file."""
+
+    view: JobView
+    attempts: list[dict[str, Any]]
+    timeline: list[dict[str, Any]]
+    plan: dict[str, Any]
+    publication: PublicationState | None
+    links: dict[str, str] = field(default_factory=dict)
+
+
+def statuses(words: Iterable[str]) -> list[JobStatus]:
+    """The client's words for states as ours. Raises Invalid naming the one that is none."""
+    found = []
+    for word in words:
+        try:
+            found.append(SYNONYMS.get(word) or JobStatus(word))
+        except ValueError:
+            known = ", ".join([*JobStatus, *SYNONYMS])
+            raise Invalid(f"There is no status “{word}”.", FieldError("status", f"one of {known}")) from None
+    return found
+
+
+def page(core: Core, wanted: Wanted, *, before: int = FIRST_PAGE, limit: int = 50) -> list[JobView]:
+    """Newest first, from the one before the id `before`."""
+    clauses = wanted.clauses()
+    with core.begin() as tx:
+        return overviews.job_page(tx, before_id=before, limit=limit, **clauses)
+
+
+def count(core: Core, wanted: Wanted) -> int:
+    clauses = wanted.clauses()
+    with core.begin() as tx:
+        return overviews.count_jobs(tx, **clauses)
+
+
+def get(core: Core, job_id: int) -> JobView:
+    with core.begin() as tx:
+        return _found(tx, job_id)
+
+
+def story(core: Core, job_id: int) -> JobStory:
+    """The job, its attempts, and its log from the first message on."""
+    with core.begin() as tx:
+        view = _found(tx, job_id)
+        timeline = events.logs(tx, before_id=FIRST_PAGE, limit=500, job_id=job_id)
+        publication = publications.latest_of(tx, job_id)
+        return JobStory(
+            view=view,
+            attempts=rows.attempts_of(tx, job_id),
+            timeline=timeline[::-1],
+            plan=overviews.plan_of(tx, job_id),
+            publication=publication[0].state if publication else None,
+            links=_links(view),
+        )
+
+
+def retry(core: Core, job_id: int, *, who: str) -> JobView:
+    """Queue a dead or cancelled job again, from its first retry on; make a waiting retry due now. Raises Conflict."""
+    with core.begin() as tx:
+        job = _found(tx, job_id).job
+        if job.status not in _RETRYABLE:
+            raise Conflict(f"Job {job_id} is {job.status}; there is nothing to retry.", action=_instead(job.status))
+        anew = _FROM_THE_START if job.status is not JobStatus.RETRY_WAIT else {}
+        now = core.clock.now()
+        if not rows.move(tx, [job_id], JobStatus.QUEUED, now=now, wait_reason=None, next_attempt_at=None, **anew):
+            raise _moved_meanwhile(job_id)
+        people.audit(tx, who=who, what="job_retried", target=f"job:{job_id}", now=now, details={"was": job.status})
+        queued = _found(tx, job_id)
+    about(job_id=job_id, connection_id=job.connection_id).info("Job %s: retried by %s", job_id, who)
+    return queued
+
+
+def cancel(core: Core, job_id: int, *, who: str) -> JobView:
+    """Stop the job. A running one loses its lease, so that its worker stops at its next write. Raises Conflict."""
+    with core.begin() as tx:
+        job = _found(tx, job_id).job
+        if job.status.is_terminal or job.status is JobStatus.UNCONFIRMED:
+            raise Conflict(f"Job {job_id} is {job.status} and cannot be cancelled.", action=_instead(job.status))
+        _take(tx, job, core.clock.now())
+        # Looked at after the row was taken: from here on no worker can move the publication any more.
+        _refuse_if_posted(tx, job_id)
+        people.audit(
+            tx, who=who, what="job_cancelled", target=f"job:{job_id}", now=core.clock.now(), details={"was": job.status}
+        )
+        cancelled = _found(tx, job_id)
+    about(job_id=job_id, connection_id=job.connection_id).warning("Job %s: cancelled by %s", job_id, who)
+    return cancelled
+
+
+def _take(tx: Tx, job: Job, now: datetime) -> None:
+    idle = {"wait_reason": None, "next_attempt_at": None}
+    if job.status is JobStatus.RUNNING:
+        taken = rows.take_away(tx, job.id, JobStatus.CANCELLED, now=now, **idle)
+    else:
+        taken = bool(rows.move(tx, [job.id], JobStatus.CANCELLED, now=now, **idle))
+    if not taken:
+        raise _moved_meanwhile(job.id)
+
+
+def _refuse_if_posted(tx: Tx, job_id: int) -> None:
+    found = publications.latest_of(tx, job_id)
+    state = found[0].state if found else None
+    if state in (PublicationState.COMMITTING, PublicationState.UNCONFIRMED):
+        raise Conflict(
+            f"Job {job_id} is being published at this moment; it may be live already.",
+            action="Wait until the system has asked the destination, then look at the job again.",
+        )
+    if state is not None and state.is_live:
+        raise Conflict(
+            f"Job {job_id} has been published already; there is nothing left to cancel.",
+            action="Delete the post at its destination if it should not be there.",
+        )
+
+
+def _instead(status: JobStatus) -> str:
+    return {
+        JobStatus.RUNNING: "Wait for its end, or cancel it.",
+        JobStatus.QUEUED: "Nothing to do: it starts by itself.",
+        JobStatus.CAPTCHA: "Complete the check in the platform's app, then mark it solved on the account.",
+        JobStatus.PAUSED: "Mend the account or resume the connection; the job goes on by itself.",
+        JobStatus.UNCONFIRMED: "Look at the destination and say on the job whether the post is live.",
+        JobStatus.SUCCESS: "Nothing to do: it was published.",
+    }.get(status, "Reload and look at its present state.")
+
+
+def _moved_meanwhile(job_id: int) -> Conflict:
+    return Conflict(f"Job {job_id} has moved on meanwhile.")
+
+
+def _found(tx: Tx, job_id: int) -> JobView:
+    found = overviews.job(tx, job_id)
+    if found is None:
+        raise NotFound(f"There is no job {job_id}.")
+    return found
+
+
+def _links(view: JobView) -> dict[str, str]:
+    job = view.job
+    links = {
+        "source": view.source_url,
+        "destination": job.destination_url,
+        "run": f"/dagster/runs/{job.run_id}" if job.run_id else None,
+        "connection": f"/connections/{job.connection_id}",
+    }
+    return {name: address for name, address in links.items() if address}

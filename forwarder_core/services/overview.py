@@ -1,0 +1,160 @@
+"""The overview: what goes on, in numbers and in lists, for the first screen and for whoever watches from outside.
+
+Reading only. The fact to know: everything here is asked every two seconds by each open browser tab, so each function is
+one transaction of a few indexed queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from forwarder_core.connectors.base import Role
+from forwarder_core.db import connections, events, jobs, overviews
+from forwarder_core.db.engine import Tx
+from forwarder_core.db.overviews import JobView
+from forwarder_core.domain.connections import Connection, ConnectionStatus
+from forwarder_core.domain.jobs import JobStatus
+from forwarder_core.services import accounts as accounts_service
+from forwarder_core.services import tunables
+from forwarder_core.services.context import Core
+
+_DAY = timedelta(hours=24)
+_RECENT = timedelta(minutes=10)  # so long a job that ended stays in the live list
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """An account as the end of a connection."""
+
+    id: int
+    alias: str
+    platform: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionView:
+    """A connection with the names of what it refers to and the numbers of its jobs."""
+
+    connection: Connection
+    source: End
+    destination: End
+    proxy_alias: str | None
+    next_look_at: datetime | None
+    jobs: dict[str, int]
+
+    @property
+    def succeeded(self) -> int:
+        return self.jobs.get(JobStatus.SUCCESS, 0)
+
+    @property
+    def failed(self) -> int:
+        return self.jobs.get(JobStatus.DEAD, 0)
+
+    @property
+    def forwarded(self) -> int:
+        """Posts this connection took on, whatever became of them."""
+        return sum(self.jobs.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """`success_rate` in percent of the jobs of the last day that ended; None where none did."""
+
+    connections: dict[str, int]
+    jobs_24h: dict[str, int]
+    success_rate: float | None
+    running: int
+    most_running: int
+    waiting: int
+    wait_s: float | None
+    recent: list[JobView]
+
+
+def summary(core: Core) -> Summary:
+    since = core.clock.now() - _DAY
+    with core.begin() as tx:
+        day, all_time = jobs.count_by_status(tx, since=since), jobs.count_by_status(tx)
+        by_status = connections.count_by_status(tx)
+        ended = day.get(JobStatus.SUCCESS, 0) + day.get(JobStatus.DEAD, 0)
+        return Summary(
+            connections={status.value: by_status.get(status, 0) for status in ConnectionStatus},
+            jobs_24h=day,
+            success_rate=round(100 * day.get(JobStatus.SUCCESS, 0) / ended, 1) if ended else None,
+            running=all_time.get(JobStatus.RUNNING, 0),
+            most_running=tunables.read(tx).count("dispatch.max_running"),
+            waiting=all_time.get(JobStatus.QUEUED, 0) + all_time.get(JobStatus.RETRY_WAIT, 0),
+            wait_s=overviews.waits_s(tx, since),
+            recent=overviews.job_page(tx, before_id=2**62, limit=20),
+        )
+
+
+def moving(core: Core, *, limit: int = 12) -> list[JobView]:
+    """The live list: what is under way or waiting, and what ended a moment ago."""
+    with core.begin() as tx:
+        return overviews.moving(tx, since=core.clock.now() - _RECENT, limit=limit)
+
+
+def connection_views(core: Core, chosen: Sequence[Connection]) -> list[ConnectionView]:
+    with core.begin() as tx:
+        return _views(tx, chosen)
+
+
+def _views(tx: Tx, chosen: Sequence[Connection]) -> list[ConnectionView]:
+    ends = overviews.account_names(tx, [i for c in chosen for i in (c.source_account_id, c.destination_account_id)])
+    aliases = overviews.proxy_names(tx, [c.proxy_id for c in chosen if c.proxy_id is not None])
+    looks = overviews.next_looks(tx, [c.source_account_id for c in chosen])
+    counted = connections.outcomes(tx, [c.id for c in chosen])
+
+    def end(account_id: int) -> End:
+        alias, platform = ends[account_id]
+        return End(id=account_id, alias=alias, platform=platform)
+
+    return [
+        ConnectionView(
+            connection=c,
+            source=end(c.source_account_id),
+            destination=end(c.destination_account_id),
+            proxy_alias=aliases.get(c.proxy_id) if c.proxy_id is not None else None,
+            next_look_at=looks.get(c.source_account_id) if c.status is ConnectionStatus.ACTIVE else None,
+            jobs=counted.get(c.id, {}),
+        )
+        for c in chosen
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """How far a new installation is: the checklist of the first screen."""
+
+    has_source: bool
+    has_destination: bool
+    has_connection: bool
+    has_started: bool
+    has_forwarded: bool
+
+    @property
+    def is_done(self) -> bool:
+        return self.has_forwarded
+
+
+def first_steps(core: Core) -> FirstSteps:
+    with core.begin() as tx:
+        known = connections.page(tx, after=0, limit=1_000)
+        done = jobs.count_by_status(tx).get(JobStatus.SUCCESS, 0)
+    owned = accounts_service.page(core, limit=1_000)
+    return FirstSteps(
+        has_source=any(accounts_service.can_be(a.platform, Role.SOURCE) for a in owned),
+        has_destination=any(accounts_service.can_be(a.platform, Role.DESTINATION) for a in owned),
+        has_connection=bool(known),
+        has_started=any(c.started_at is not None for c in known),
+        has_forwarded=done > 0,
+    )
+
+
+def logs(core: Core, *, before: int = 2**62, limit: int = 50, **wanted: Any) -> list[dict[str, Any]]:
+    """Log events, newest first. `wanted`: job_id, connection_id, account_id, level, code, since, until, q."""
+    with core.begin() as tx:
+        return events.logs(tx, before_id=before, limit=limit, **wanted)

@@ -1,0 +1,238 @@
+"""Signing in and out: passwords, server-side sessions, and the limit on guessing.
+
+Whoever holds a session's token is the user; only the token's SHA-256 is stored, so signing out and a password change
+end a session everywhere at once. HTTP (cookies, CSRF, redirects) is the door's business.
+The fact to know: hashes are plain bcrypt of cost 12, the same as Streamlit-Authenticator's `Hasher` makes; that package
+itself cannot be imported here, because it brings all of Streamlit with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import bcrypt
+
+from forwarder_core.db import people
+from forwarder_core.db.engine import Tx
+from forwarder_core.db.people import StoredSession
+from forwarder_core.errors import FieldError, Invalid, NotSignedIn, TooManyRequests
+from forwarder_core.services import tunables
+from forwarder_core.services.context import Core
+from forwarder_core.services.tunables import Tuned
+
+MOST_ATTEMPTS = 10  # that reach bcrypt, per name and per address,
+ATTEMPTS_WINDOW = timedelta(minutes=15)  # within so long
+MOST_BYTES = 72  # bcrypt looks at no more
+LONGEST_SESSION = timedelta(days=90)  # however much it is used
+_TOUCH_EVERY = timedelta(seconds=60)
+_COST = 12
+# Of nobody's password: checking it costs the same as checking a real one, so that time does not tell who exists.
+_NOBODY = "$2b$12$ELDh/S1t15N.XdEk28IfKOjnFufNNJMjJYagt6Kv9Q1AgxsJpOQFG"
+_WRONG = "Invalid username or password"
+_SPECIAL = set("!@#$%^&*()_+-=[]{};':\"\\|,.<>/?`~ ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """Who is signed in, by which session. `expires_at`: unused from now on, it ends then."""
+
+    user_id: int
+    username: str
+    csrf_token: str = field(repr=False)
+    is_remembered: bool
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session just opened; the only moment its token is known."""
+
+    token: str = field(repr=False)
+    session: SignedIn
+
+
+def needs_first_user(core: Core) -> bool:
+    with core.begin() as tx:
+        return not people.has_user(tx)
+
+
+def add_first_user(core: Core, username: str, password: str) -> None:
+    """The administrator of a new installation; nothing where there is one already."""
+    hashed = _hashed(password)
+    with core.begin() as tx:
+        now = core.clock.now()
+        if not people.has_user(tx) and people.add_user(tx, username, hashed, now):
+            people.audit(tx, who="system", what="user_added", target=username, now=now)
+
+
+def sign_in(
+    core: Core, username: str, password: str, *, address: str, remember: bool = False, replaces: str | None = None
+) -> Opened:
+    """Open a session. `replaces`: the token the browser had before, which ends.
+
+    Raises NotSignedIn, in the same words and the same time whether the user exists or not, and TooManyRequests.
+    """
+    username = _storable(username)
+    with core.begin() as tx:
+        _count_attempt(core, tx, username, address)
+        user = people.find_user(tx, username)
+    if not _matches(password, user.password_hash if user else _NOBODY) or user is None:
+        with core.begin() as tx:
+            people.audit(tx, who=username, what="sign_in_refused", target=address, now=core.clock.now())
+        raise NotSignedIn(_WRONG, action="Check the name and the password and try again.")
+    token, now = secrets.token_urlsafe(32), core.clock.now()
+    stored = StoredSession(
+        user_id=user.id,
+        username=user.username,
+        csrf_token=secrets.token_urlsafe(24),
+        is_remembered=remember,
+        created_at=now,
+        seen_at=now,
+        expires_at=now + LONGEST_SESSION,
+    )
+    with core.begin() as tx:
+        people.clear_attempts(tx, username=username, address=address)
+        people.forget_sessions(tx, now)
+        if replaces:
+            people.remove_session(tx, _hash_of(replaces))
+        _store(tx, token, stored, address)
+        people.audit(tx, who=user.username, what="signed_in", target=address, now=now)
+        tuned = tunables.read(tx)
+    return Opened(token, _signed_in(stored, tuned))
+
+
+def session_of(core: Core, token: str | None, *, is_use: bool = True) -> SignedIn | None:
+    """The session behind a token, or None. `is_use` False: a look that does not keep the session alive."""
+    if not token or len(token) > 200 or not token.isascii():
+        return None
+    token_hash, now = _hash_of(token), core.clock.now()
+    with core.begin() as tx:
+        stored = people.session(tx, token_hash)
+        if stored is None:
+            return None
+        tuned = tunables.read(tx)
+        if now >= _ends_at(stored, tuned):
+            people.remove_session(tx, token_hash)
+            return None
+        if is_use and now - stored.seen_at >= _TOUCH_EVERY:
+            people.touch_session(tx, token_hash, now)
+    return _signed_in(stored, tuned)
+
+
+def sign_out(core: Core, token: str) -> None:
+    """End the session; nothing where there is none."""
+    with core.begin() as tx:
+        stored = people.session(tx, _hash_of(token))
+        if stored is not None and people.remove_session(tx, _hash_of(token)):
+            people.audit(tx, who=stored.username, what="signed_out", now=core.clock.now())
+
+
+def change_password(core: Core, username: str, *, current: str, new: str, confirm: str, address: str) -> None:
+    """Raises Invalid naming every bad field, TooManyRequests. Every session of the user ends, this one too."""
+    with core.begin() as tx:
+        _count_attempt(core, tx, username, address)
+        user = people.find_user(tx, username)
+    if user is None or not _matches(current, user.password_hash):
+        raise Invalid("The password was not changed.", FieldError("current_password", "is not the present password"))
+    problems = [FieldError("new_password", f"must {rule}") for rule in broken_rules(new)]
+    if new == current:
+        problems.append(FieldError("new_password", "must differ from the present one"))
+    if new != confirm:
+        problems.append(FieldError("confirm_password", "is not the same as the new password"))
+    with core.begin() as tx:
+        people.clear_attempts(tx, username=username, address=address)
+    if problems:
+        raise Invalid("The password was not changed.", *problems)
+    hashed = _hashed(new)
+    with core.begin() as tx:
+        now = core.clock.now()
+        people.set_password(tx, user.id, hashed, now)
+        people.remove_sessions_of(tx, user.id)
+        people.audit(tx, who=username, what="password_changed", now=now)
+
+
+def broken_rules(password: str) -> list[str]:
+    """What a new password lacks, each as the end of “must …”."""
+    rules = {
+        "have at least 8 characters": len(password) >= 8,
+        f"have at most {MOST_BYTES} bytes": len(_bytes(password)) <= MOST_BYTES,
+        "contain an uppercase letter": any(c.isupper() for c in password),
+        "contain a lowercase letter": any(c.islower() for c in password),
+        "contain a number": any(c.isdigit() for c in password),
+        "contain a special character": any(c in _SPECIAL for c in password),
+    }
+    return [rule for rule, is_kept in rules.items() if not is_kept]
+
+
+def _count_attempt(core: Core, tx: Tx, username: str, address: str) -> None:
+    """Count this attempt as failed until it is proven right. Raises TooManyRequests when there were too many."""
+    people.lock_attempts(tx)
+    now = core.clock.now()
+    oldest = people.nth_newest_attempt(tx, MOST_ATTEMPTS, username=username, address=address)
+    if oldest is not None and (wait := oldest + ATTEMPTS_WINDOW - now) > timedelta():
+        raise TooManyRequests(
+            "Too many failed sign-ins. Wait before the next try.", retry_after_s=int(wait.total_seconds()) + 1
+        )
+    people.add_attempt(tx, username=username, address=address, now=now)
+    people.forget_attempts(tx, now - 2 * ATTEMPTS_WINDOW)
+
+
+def _store(tx: Tx, token: str, stored: StoredSession, address: str) -> None:
+    people.add_session(
+        tx,
+        {
+            "token_hash": _hash_of(token),
+            "user_id": stored.user_id,
+            "csrf_token": stored.csrf_token,
+            "is_remembered": stored.is_remembered,
+            "address": address,
+            "created_at": stored.created_at,
+            "seen_at": stored.seen_at,
+            "expires_at": stored.expires_at,
+        },
+    )
+
+
+def _signed_in(stored: StoredSession, tuned: Tuned) -> SignedIn:
+    return SignedIn(
+        user_id=stored.user_id,
+        username=stored.username,
+        csrf_token=stored.csrf_token,
+        is_remembered=stored.is_remembered,
+        expires_at=_ends_at(stored, tuned),
+    )
+
+
+def _ends_at(stored: StoredSession, tuned: Tuned) -> datetime:
+    idle = (
+        timedelta(days=tuned.number("session.remember_days"))
+        if stored.is_remembered
+        else timedelta(minutes=tuned.number("session.idle_minutes"))
+    )
+    return min(stored.seen_at + idle, stored.expires_at)
+
+
+def _hash_of(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _hashed(password: str) -> str:
+    return bcrypt.hashpw(_bytes(password), bcrypt.gensalt(_COST)).decode()
+
+
+def _matches(password: str, hashed: str) -> bool:
+    """One bcrypt whatever was typed: a password too long for it costs as much as any other."""
+    typed = _bytes(password)
+    return bcrypt.checkpw(typed[:MOST_BYTES], hashed.encode()) and len(typed) <= MOST_BYTES
+
+
+def _bytes(password: str) -> bytes:
+    return password.encode("utf-8", "surrogatepass")
+
+
+def _storable(text: str) -> str:
+    """As PostgreSQL can keep it: no NUL, no lone surrogate, not endless."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:200]
