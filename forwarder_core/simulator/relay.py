@@ -84,5 +84,6 @@ async def _pump(source: Stream, sink: Stream, meter: Meter, *, is_up: bool) -> b
         if meter.bytes_per_s:
             await asyncio.sleep(len(passing) / meter.bytes_per_s)
     if sink.writer.can_write_eof():
-        sink.writer.write_eof()
+        with contextlib.suppress(OSError):  # the other side may be gone already
+            sink.writer.write_eof()
     return True

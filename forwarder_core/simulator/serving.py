@@ -71,6 +71,8 @@ async def serve(
                 control_url=f"http://{LOOPBACK}:{upstream.plain_port}/__control",
                 ca=certificate.ca,
             )
+            # Before the servers: they wait for their clients, and an idle client behind the gateway never leaves.
+            await gateway.close_all()
     finally:
         await gateway.close_all()
         world.close()
