@@ -1,0 +1,125 @@
+"""One child process that cannot be left behind: started, reaped with its costs, stopped.
+
+What lives here: how a program is started so that it dies with us, in a session of its own. What does not: when to
+stop it (runner).
+The fact to know: ffmpeg outlives a killed worker unless the kernel is told otherwise, hence `setpriv --pdeathsig`
+(where missing: launcher.py). The kernel means the THREAD that started it: wait for a child where you started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from forwarder_core.errors import FfmpegMissing, LocalFailed
+
+_TERM_S = 3.0
+_NICE = 10
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR")
+
+
+def bare_environment() -> dict[str, str]:
+    """What a child that reads hostile bytes sees of our environment: where programs lie, and not one secret."""
+    return {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
+
+
+class Child:
+    """A running program; `argv[0]` is its absolute path. Reaped by wait4, the only call that tells what it used."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        if not os.access(argv[0], os.X_OK):  # behind setpriv and nice it would look like a failure of the file
+            raise LocalFailed(f"{argv[0]} is not there any more.", action=FfmpegMissing.action)
+        try:
+            self.process = subprocess.Popen(
+                [*_prefix(), *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env=bare_environment(),
+                start_new_session=True,
+            )
+        except OSError as e:
+            raise LocalFailed(f"{Path(argv[0]).name} could not be started: {e.strerror}.") from e
+        self.started = time.monotonic()
+        self._usage: resource.struct_rusage | None = None
+
+    def has_ended(self) -> bool:
+        if self._usage is None:
+            self._reap(os.WNOHANG)
+        return self._usage is not None
+
+    def reap(self) -> tuple[int, resource.struct_rusage]:
+        """Wait for the end: exit code (negative = signal) and what it used."""
+        while self._usage is None:
+            self._reap(0)
+        return self.process.returncode, self._usage
+
+    def _reap(self, options: int) -> None:
+        pid, status, usage = os.wait4(self.process.pid, options)
+        if pid:
+            self._usage = usage
+            self.process.returncode = os.waitstatus_to_exitcode(status)
+
+    def cpu_s(self) -> float:
+        """CPU seconds used so far; 0 where the system does not say (no /proc)."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self) -> None:
+        """TERM, 3 s, KILL, on the whole group; returns when it is gone. Harmless on one that has ended."""
+        if not self.has_ended():
+            self._signal(signal.SIGTERM)
+            until = time.monotonic() + _TERM_S
+            while not self.has_ended() and time.monotonic() < until:
+                time.sleep(0.05)
+        if not self.has_ended():
+            self._signal(signal.SIGKILL)
+            self.reap()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+
+def _prefix() -> list[str]:
+    """What stands before the program: a nicer priority and, on Linux, death with the parent."""
+    setpriv, nice = _setpriv(), shutil.which("nice")
+    if setpriv and nice:
+        return [setpriv, "--pdeathsig", "KILL", "--", nice, "-n", str(_NICE)]
+    return [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
+
+
+@lru_cache(maxsize=1)
+def _setpriv() -> str | None:
+    """Busybox has a setpriv too, without `--pdeathsig`: ask it once."""
+    path = shutil.which("setpriv")
+    if path is None:
+        return None
+    try:
+        asked = subprocess.run(
+            [path, "--pdeathsig", "KILL", "--", "true"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return path if asked.returncode == 0 else None
