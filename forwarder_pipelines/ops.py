@@ -61,10 +61,18 @@ def _carry(context: dg.OpExecutionContext, step: Callable[[Carrier], Done]) -> D
     Dagster stores and shows whatever it is given."""
     carrier: Carrier = context.resources.carrier
     if not carrier.claim():
-        context.log.info("This job is not to be carried by this run: it was stopped, moved on, or is in other hands.")
+        context.log.info(f"Nothing is done: {carrier.why_not()}")
         return None
     try:
         return step(carrier)
+    except dg.DagsterExecutionInterruptedError:
+        asked = context.instance.get_run_by_id(context.run_id)
+        is_terminated = asked is not None and asked.status is dg.DagsterRunStatus.CANCELING
+        carrier.interrupt(
+            because="The run was terminated by hand." if is_terminated else "The worker was stopped.",
+            cancel=is_terminated,
+        )
+        raise
     except ForwarderError as e:
         told = {"code": e.code, "action": e.action}
         raise dg.Failure(redact(e.message), metadata=told, allow_retries=False) from None

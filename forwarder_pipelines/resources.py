@@ -33,7 +33,9 @@ def this_core() -> Core:
 def carrier(context: dg.InitResourceContext) -> Iterator[Carrier]:
     run = context.run
     tags = run.tags if run else {}
-    held = Carrier(this_core(), int(tags.get(JOB_TAG, 0)), int(tags.get(DISPATCH_TAG, 0)), run.run_id if run else "")
+    # A re-executed run carries its parent's tags, and that launch is spent: it opens the job's next attempt.
+    launch = None if run and run.parent_run_id else int(tags.get(DISPATCH_TAG, 0))
+    held = Carrier(this_core(), int(tags.get(JOB_TAG, 0)), launch, run.run_id if run else "")
     try:
         yield held
     finally:

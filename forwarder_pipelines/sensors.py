@@ -13,6 +13,7 @@ import dagster as dg
 from forwarder_core.domain.jobs import Dispatch
 from forwarder_core.services import detection, forwarding
 from forwarder_pipelines import partitions
+from forwarder_pipelines.hooks import run_canceled_sensor, run_failure_sensor
 from forwarder_pipelines.jobs import forward_job
 from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG, this_core
 
@@ -76,4 +77,5 @@ def run_request(dispatch: Dispatch) -> dg.RunRequest:
 
 
 def all_sensors() -> Sequence[dg.SensorDefinition]:
-    return [*(watch_sensor(shard) for shard in range(WATCH_SHARDS)), dispatch_sensor]
+    watching = [watch_sensor(shard) for shard in range(WATCH_SHARDS)]
+    return [*watching, dispatch_sensor, run_failure_sensor, run_canceled_sensor]

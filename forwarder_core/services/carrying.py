@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder_core.db import jobs
-from forwarder_core.domain.jobs import Errand, Lease, Step
+from forwarder_core.domain.jobs import Errand, JobStatus, Lease, Step
 from forwarder_core.errors import Bug, Fenced, LocalFailed, StepFailed
 from forwarder_core.logs import redact
 from forwarder_core.services import failing, forwarding, tunables
@@ -57,6 +57,16 @@ class Carrier:
                 self._pulse = threading.Thread(target=self._beat, name="lease", daemon=True)
                 self._pulse.start()
         return self._lease is not None
+
+    def why_not(self) -> str:
+        """Why the claim was refused, in words."""
+        with self.core.begin() as tx:
+            job = jobs.get(tx, self._job_id)
+        if job is None:
+            return f"there is no job {self._job_id}"
+        if job.status is JobStatus.SUCCESS:
+            return f"already published ({job.destination_url})"
+        return f"the job is {job.status}, and this launch is spent, or its connection or an account may not act now"
 
     def errand(self) -> Errand:
         return forwarding.errand(self.core, self.lease.job_id)

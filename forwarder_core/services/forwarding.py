@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 import psutil
 
 from forwarder_core import crashpoints
-from forwarder_core.db import accounts, jobs
+from forwarder_core.db import accounts, jobs, publications
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.jobs import Dispatch, Errand, JobStatus, Lease
+from forwarder_core.domain.publications import PublicationState
 from forwarder_core.errors import Fenced
 from forwarder_core.services import alerting, breakers, challenges, tunables
 from forwarder_core.services.alerting import AlertKind
@@ -141,9 +142,14 @@ def succeed(core: Core, lease: Lease) -> None:
 
 
 def hand_back(core: Core, lease: Lease, *, because: str, cancel: bool = False) -> None:
-    """Stop carrying the job, on purpose and in good order: it is queued again at once, or cancelled."""
-    status = JobStatus.CANCELLED if cancel else JobStatus.QUEUED
+    """Stop carrying the job, on purpose and in good order: it is queued again at once, or cancelled.
+
+    A job whose irreversible call may have gone out is not cancelled: it is looked into first.
+    """
     with core.begin() as tx:
+        found = publications.latest_of(tx, lease.job_id)
+        is_unclear = found is not None and found[0].state is PublicationState.COMMITTING
+        status = JobStatus.CANCELLED if cancel and not is_unclear else JobStatus.QUEUED
         if not jobs.close(tx, lease, status, now=core.clock.now(), attempt_state="interrupted"):
             return
     about(job_id=lease.job_id).warning("Job %s: %s Status changed to '%s'", lease.job_id, because, status)

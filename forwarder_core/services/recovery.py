@@ -15,13 +15,19 @@ from typing import Any, Protocol
 import psutil
 
 from forwarder_core import crashpoints
-from forwarder_core.db import jobs
+from forwarder_core.db import jobs, publications
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.jobs import Job, JobStatus
+from forwarder_core.domain.publications import PublicationState
 from forwarder_core.services import tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
+_TERMINATED = {
+    "error_code": "terminated",
+    "error_message": "The run was terminated by hand.",
+    "error_action": "Retry the job when it should go on after all.",
+}
 _KILL_WAIT_S = 5.0
 _SAME_BIRTH_S = 1.0  # process start times are rounded
 
@@ -48,14 +54,27 @@ def reap(core: Core, runs: RunControl) -> list[Job]:
     return taken
 
 
-def run_ended(core: Core, run_id: str) -> bool:
-    """A run ended without closing its job: take the job back at once, without waiting for the lease. False when
-    there is nothing to take, or its worker still lives and will close it itself."""
+def run_ended(core: Core, run_id: str, *, by_its_own_worker: bool = False, is_cancelled: bool = False) -> bool:
+    """A run ended without closing its job: take the job back at once, without waiting for the lease.
+
+    False when there is nothing to take, or its worker still lives and will close the job itself
+    (`by_its_own_worker`: the caller is that worker). `is_cancelled`: somebody terminated the run, which means the job.
+    """
     with core.begin() as tx:
         found = jobs.of_run(tx, run_id)
-    if found is None or is_alive(found[1]):
+    if found is None or (not by_its_own_worker and is_alive(found[1])):
         return False
-    return _rescue(core, found[0])
+    return _cancel(core, found[0]) if is_cancelled else _rescue(core, found[0])
+
+
+def _cancel(core: Core, job: Job) -> bool:
+    """Cancel the job of a terminated run; one whose irreversible call may have gone out is looked into instead."""
+    now = core.clock.now()
+    with core.begin() as tx:
+        found = publications.latest_of(tx, job.id)
+        is_unclear = found is not None and found[0].state is PublicationState.COMMITTING
+        to = JobStatus.QUEUED if is_unclear else JobStatus.CANCELLED
+        return jobs.take_away(tx, job.id, to, now=now, run_id=job.run_id, **_TERMINATED)
 
 
 def sweep(core: Core, runs: RunControl) -> list[Job]:
