@@ -1,7 +1,7 @@
 """What happens when a run ends without having closed its job: the failure hook, and the sensor for what no hook sees.
 
-The ops close the attempt themselves. The hook is for an op that could not even begin (an import, a resource); it does not
-fire when a worker dies, so the run-failure sensor looks too. Whoever comes first does it; the others find it done.
+The ops close the attempt themselves. The hook is for an op that could not even begin (an import, a resource); it does
+not fire when a worker dies, so the run-failure sensor looks too. Whoever comes first does it; the others find it done.
 """
 
 import dagster as dg

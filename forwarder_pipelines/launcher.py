@@ -11,14 +11,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 from dagster._core.errors import DagsterLaunchFailedError, DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._serdes import ConfigurableClass
 from dagster._serdes.config_class import ConfigurableClassData
-from typing_extensions import Self
 
 from forwarder_pipelines.launching.protocol import Act, Answer, Refused, Request, ask
 from forwarder_pipelines.launching.records import Records
@@ -33,7 +32,7 @@ class LocalRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
     def __init__(
         self, folder: str, patience_s: float = PATIENCE_S, inst_data: ConfigurableClassData | None = None
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Dagster leaves it so
         self._folder = Path(folder)
         self._patience_s = patience_s
         self._inst_data = inst_data
@@ -61,7 +60,7 @@ class LocalRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
                 ask(self._folder, request)
                 return
             except Refused as e:
-                raise DagsterLaunchFailedError(str(e)) from e
+                raise DagsterLaunchFailedError(str(e)) from e  # type: ignore[no-untyped-call]
             except OSError as e:
                 if time.monotonic() > end:
                     raise DagsterUserCodeUnreachableError(

@@ -17,12 +17,15 @@ from forwarder_core.services.carrying import Carrier
 from forwarder_core.services.steps import Done
 
 _NEEDS = {"carrier"}
+# For what never reached the job's row, such as a database that restarts during the claim. Failures of a step are
+# rows, and tell Dagster not to retry. Publishing has none.
+QUICK = dg.RetryPolicy(max_retries=2, delay=3.0)
 
 
 @dg.op(
     required_resource_keys=_NEEDS,
+    retry_policy=QUICK,
     out={"source_post": dg.Out(int, is_required=False), "fetched_media": dg.Out(int, is_required=False)},
-    tags={"kind": "fetch"},
 )
 def fetch_post(context: dg.OpExecutionContext) -> Iterator[dg.Output[int]]:
     """Bring the post's file from its source."""
@@ -48,7 +51,7 @@ def publish_video(context: dg.OpExecutionContext, rendition: int) -> Iterator[dg
         yield dg.Output(done.job_id, metadata=_metadata(done))
 
 
-@dg.op(required_resource_keys=_NEEDS, out=dg.Out(int, is_required=False))
+@dg.op(required_resource_keys=_NEEDS, retry_policy=QUICK, out=dg.Out(int, is_required=False))
 def verify_publication(context: dg.OpExecutionContext, published: int) -> Iterator[dg.Output[int]]:
     """Look at it there; the job is done when it shows."""
     done = _carry(context, steps.verify_publication)

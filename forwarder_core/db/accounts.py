@@ -155,6 +155,11 @@ def take(tx: Tx, account_id: int, now: datetime, until: datetime) -> bool:
     return tx.execute(changed).rowcount == 1
 
 
+def release(tx: Tx, account_ids: Sequence[int]) -> None:
+    """Give back accounts taken and not polled after all: they are due as before."""
+    tx.execute(update(watches).where(watches.c.account_id.in_(account_ids)).values(polling_until=None))
+
+
 def poll_succeeded(tx: Tx, account_id: int, now: datetime, next_poll_at: datetime) -> None:
     tx.execute(
         update(watches)

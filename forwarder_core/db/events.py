@@ -43,6 +43,11 @@ def post(tx: Tx, *, dedupe_key: str, kind: str, thread: str, payload: Mapping[st
     return tx.execute(made).rowcount == 1
 
 
+def forget_logs(tx: Tx, before: datetime) -> int:
+    """Delete the log events from before then; how many those were."""
+    return tx.execute(delete(log_events).where(log_events.c.at < before)).rowcount
+
+
 def beat(tx: Tx, *, name: str, kind: str, host: str, pid: int, now: datetime, facts: Mapping[str, Any]) -> None:
     values = {"kind": kind, "host": host, "pid": pid, "facts": dict(facts), "seen_at": now}
     made = upsert(workers).values(name=name, started_at=now, **values)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, insert, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, Row, Subquery, and_, case, func, insert, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db import accounts as accounts_db
@@ -91,14 +91,11 @@ def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: i
     """The jobs that may start now, most urgent first, at most `room`; call under `lock_dispatch`.
 
     At most `per_destination` jobs of one destination account and `per_source` of one source account are under way
-    (running or dispatched) at once, those chosen here included.
+    (running or dispatched) at once, those chosen here included. A destination's queue is cut first, so that a long
+    one holds up no other destination of the same source.
     """
     busy = _under_way(now)
-    nth = {
-        end: func.row_number().over(partition_by=connections.c[end], order_by=(jobs.c.priority.desc(), jobs.c.id))
-        for end in ("destination_account_id", "source_account_id")
-    }
-    candidates = (
+    waiting = (
         select(
             jobs.c.id,
             jobs.c.dispatch_no,
@@ -107,10 +104,6 @@ def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: i
             jobs.c.priority,
             connections.c.source_account_id,
             connections.c.destination_account_id,
-            nth["destination_account_id"].label("nth_destination"),
-            nth["source_account_id"].label("nth_source"),
-            _busy_at(busy, "destination_account_id").label("busy_destination"),
-            _busy_at(busy, "source_account_id").label("busy_source"),
         )
         .join(connections, connections.c.id == jobs.c.connection_id)
         .join(_source, _source.c.id == connections.c.source_account_id)
@@ -118,15 +111,10 @@ def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: i
         .where(_OWN, _is_due(now), _may_run(now))
         .subquery()
     )
-    query = (
-        select(candidates)
-        .where(
-            candidates.c.nth_destination + candidates.c.busy_destination <= per_destination,
-            candidates.c.nth_source + candidates.c.busy_source <= per_source,
-        )
-        .order_by(candidates.c.priority.desc(), candidates.c.id)
-        .limit(room)
+    fitting = _cut(
+        _cut(waiting, busy, "destination_account_id", per_destination), busy, "source_account_id", per_source
     )
+    query = select(fitting).order_by(fitting.c.priority.desc(), fitting.c.id).limit(room)
     return [
         Dispatch(
             row.id,
@@ -139,6 +127,15 @@ def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: i
         )
         for row in tx.execute(query)
     ]
+
+
+def _cut(waiting: Subquery, busy: Subquery, end: str, most: int) -> Subquery:
+    """Of each account at this end, only as many as there is room for beside those under way."""
+    nth = func.row_number().over(partition_by=waiting.c[end], order_by=(waiting.c.priority.desc(), waiting.c.id))
+    under_way = select(func.count()).where(busy.c[end] == waiting.c[end]).correlate(waiting).scalar_subquery()
+    ranked = select(waiting, nth.label("nth"), under_way.label("under_way")).subquery()
+    columns = [column for column in ranked.c if column.name not in ("nth", "under_way")]
+    return select(*columns).where(ranked.c.nth + ranked.c.under_way <= most).subquery()
 
 
 def stamp(tx: Tx, chosen: Sequence[Dispatch], until: datetime) -> None:
@@ -197,7 +194,7 @@ def _may_run(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _under_way(now: datetime) -> Any:
+def _under_way(now: datetime) -> Subquery:
     dispatched = and_(jobs.c.status.in_(["queued", "retry_wait"]), jobs.c.dispatched_until >= now)
     return (
         select(jobs.c.id, connections.c.destination_account_id, connections.c.source_account_id)
@@ -205,10 +202,6 @@ def _under_way(now: datetime) -> Any:
         .where(_OWN, or_(jobs.c.status == JobStatus.RUNNING, dispatched))
         .subquery()
     )
-
-
-def _busy_at(busy: Any, end: str) -> Any:
-    return select(func.count()).where(busy.c[end] == connections.c[end]).correlate(connections).scalar_subquery()
 
 
 # ---- claim, heartbeat, close ------------------------------------------------------------------------------------
@@ -265,8 +258,9 @@ def claim(
 
 
 def renew(tx: Tx, lease: Lease, until: datetime) -> bool:
-    """Carry the lease on; False = it is another's now."""
-    return tx.execute(update(jobs).where(*_held(lease)).values(lease_until=until)).rowcount == 1
+    """Carry the lease on, never back; False = it is another's now."""
+    carried = update(jobs).where(*_held(lease)).values(lease_until=func.greatest(jobs.c.lease_until, until))
+    return tx.execute(carried).rowcount == 1
 
 
 def report(tx: Tx, lease: Lease, *, step: Step, progress: float, note: str, now: datetime) -> bool:
@@ -492,6 +486,13 @@ def last_errors(tx: Tx, connection_id: int, n: int) -> list[str | None]:
 def attempts_of(tx: Tx, job_id: int) -> list[dict[str, Any]]:
     query = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.n)
     return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def ended_before(tx: Tx, job_ids: Sequence[int], before_at: datetime) -> list[int]:
+    """Those of these jobs that ended before then, or that are not there any more."""
+    rows = tx.execute(select(jobs.c.id, jobs.c.completed_at).where(jobs.c.id.in_(job_ids))).all()
+    kept = {row.id for row in rows if row.completed_at is None or row.completed_at >= before_at}
+    return [job_id for job_id in job_ids if job_id not in kept]
 
 
 def count_stuck(tx: Tx, since: datetime) -> int:

@@ -35,7 +35,7 @@ MOVES: dict[PublicationState, frozenset[PublicationState]] = {
     _P.OPENED: frozenset({_P.SENDING, _P.COMMITTING, _P.PUBLISHED, _P.ABANDONED, _P.FAILED}),
     _P.SENDING: frozenset({_P.SENDING, _P.COMMITTING, _P.PUBLISHED, _P.ABANDONED, _P.FAILED}),
     _P.COMMITTING: frozenset({_P.SENDING, _P.COMMITTING, _P.PUBLISHED, _P.UNCONFIRMED, _P.ABANDONED, _P.FAILED}),
-    _P.PUBLISHED: frozenset({_P.VERIFIED}),
+    _P.PUBLISHED: frozenset({_P.VERIFIED, _P.FAILED}),
     _P.UNCONFIRMED: frozenset({_P.PUBLISHED, _P.ABANDONED}),
     _P.VERIFIED: frozenset(),
     _P.ABANDONED: frozenset(),

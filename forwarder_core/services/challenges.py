@@ -12,7 +12,9 @@ from forwarder_core.db import accounts, connections, events, jobs, people
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account, AccountStatus
 from forwarder_core.domain.jobs import Errand, JobStatus
-from forwarder_core.errors import NotFound
+from forwarder_core.errors import ChallengeRequired, NotFound
+from forwarder_core.services import alerting
+from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
@@ -42,6 +44,16 @@ def raise_on(tx: Tx, account: Account, reason: str, now: datetime) -> None:
     connections.pause_all_of(tx, account.id, _reason(account))
     if first:
         accounts.change(tx, account.id, {"challenged_at": now, "on_probation": False})
+        alerting.about_account(
+            tx,
+            AlertKind.CAPTCHA,
+            account,
+            now=now,
+            once=now.isoformat(),
+            code=ChallengeRequired.code,
+            error=reason,
+            action=ChallengeRequired.action,
+        )
 
 
 def resolve(core: Core, account_id: int, *, notes: str, who: str, resume_connections: bool = True) -> Resolved:

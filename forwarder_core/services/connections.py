@@ -181,11 +181,16 @@ def _halt(core: Core, connection_id: int, to: ConnectionStatus, reason: str | No
         connections.change(tx, connection_id, {"status": to, "status_reason": reason})
         if to is ConnectionStatus.STOPPED:
             waiting = jobs.page(tx, before_id=2**62, limit=100_000, connection_id=connection_id, status=_WAITING)
-            jobs.move(tx, [job.id for job in waiting], JobStatus.CANCELLED, now=now, error_code="connection_stopped")
+            jobs.move(tx, [job.id for job in waiting], JobStatus.CANCELLED, now=now, **_STOPPED)
     about(connection_id=connection_id).info("Connection '%s' %s", known.name, to)
     return get(core, connection_id)
 
 
+_STOPPED = {
+    "error_code": "connection_stopped",
+    "error_message": "The connection was stopped.",
+    "error_action": "Retry the job when it should go on after all.",
+}
 _WAITING = (JobStatus.QUEUED, JobStatus.RETRY_WAIT, JobStatus.PAUSED, JobStatus.CAPTCHA)
 
 

@@ -24,7 +24,7 @@ from forwarder_core.domain.posts import Decision, SeenPost, SourcePost, Verdict
 from forwarder_core.domain.schedules import next_poll
 from forwarder_core.errors import Conflict, ForwarderError, StepFailed
 from forwarder_core.logs import redact
-from forwarder_core.services import alerting, exits, tunables
+from forwarder_core.services import alerting, exits, resting, tunables
 from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
@@ -48,7 +48,8 @@ class Polled:
 def poll_due(core: Core, *, shard: int, shards: int, budget_s: float) -> list[Polled]:
     """Look at the due sources of this shard, several at once, for at most about `budget_s` seconds.
 
-    A poll still running then is left to finish by itself; its source is locked until it does.
+    A poll still running then is left to finish by itself, its source locked until it does; one not begun is given
+    back.
     """
     now = core.clock.now()
     with core.begin() as tx:
@@ -57,9 +58,12 @@ def poll_due(core: Core, *, shard: int, shards: int, budget_s: float) -> list[Po
     if not due:
         return []
     pool = ThreadPoolExecutor(max_workers=min(_THREADS, len(due)), thread_name_prefix="poll")
-    futures: Sequence[Future[Polled]] = [pool.submit(_poll_safely, core, account_id) for account_id in due]
+    futures: dict[Future[Polled], int] = {pool.submit(_poll_safely, core, account): account for account in due}
     done, _ = wait(futures, timeout=budget_s)
     pool.shutdown(wait=False, cancel_futures=True)
+    if not_begun := [account for future, account in futures.items() if future.cancelled()]:
+        with core.begin() as tx:
+            accounts.release(tx, not_begun)
     return [future.result() for future in done]
 
 
@@ -181,6 +185,7 @@ def _note_failure(
         if error.retry_after_s is not None:
             at = max(at, now + timedelta(seconds=error.retry_after_s))
         accounts.poll_failed(tx, account.id, now, at, error.code, redact(error.message))
+        resting.lay_to_rest(tx, account, error, now)
     about(account_id=account.id, code=error.code).error("Looking at '%s' failed: %s", account.alias, error.message)
 
 

@@ -9,31 +9,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from forwarder_core import crashpoints
-from forwarder_core.db import accounts, connections, jobs
+from forwarder_core.db import connections, jobs
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain import retries
-from forwarder_core.domain.accounts import Account, AccountStatus
+from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.jobs import Errand, Failure, JobStatus, Lease, Step, WaitReason
 from forwarder_core.domain.retries import NextMove, RetryPolicy, Strategy
-from forwarder_core.errors import ChallengeRequired, PolicyRejected, Retry, Scope, StepFailed
+from forwarder_core.errors import PolicyRejected, StepFailed
 from forwarder_core.logs import redact
 from forwarder_core.media.store import MediaStore
-from forwarder_core.services import alerting, breakers, challenges, tunables
+from forwarder_core.services import alerting, breakers, resting, tunables
 from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
 REJECTIONS_IN_A_ROW = 3  # so many posts refused for the destination's rules pause the connection
-_HELD_AS = {
-    "token_expired": AccountStatus.REQUIRES_REAUTH,
-    "invalid_credentials": AccountStatus.REQUIRES_REAUTH,
-    "account_suspended": AccountStatus.DISABLED,
-    "action_blocked": AccountStatus.PAUSED,
-}
+_SAID_ELSEWHERE = (JobStatus.CANCELLED, JobStatus.CAPTCHA, JobStatus.PAUSED)
 _KINDS = {
     JobStatus.DEAD: AlertKind.JOB_DEAD,
-    JobStatus.CAPTCHA: AlertKind.CAPTCHA,
-    JobStatus.PAUSED: AlertKind.ACCOUNT,
     JobStatus.UNCONFIRMED: AlertKind.JOB_UNCONFIRMED,
 }
 
@@ -96,18 +89,9 @@ def _close(tx: Tx, lease: Lease, failed: Errand, move: NextMove, failure: Failur
 
 
 def _lay_to_rest(tx: Tx, failed: Errand, error: StepFailed, now: datetime) -> None:
-    """Let what failed rest: until a person acts, or until the time the platform named."""
-    account = blamed(failed)
-    if isinstance(error, ChallengeRequired):
-        challenges.raise_on(tx, account, redact(error.message), now)
-    elif error.retry is Retry.HOLD:
-        reason = f"{error.title}: {redact(error.message)}"
-        accounts.set_status(tx, account.id, _HELD_AS.get(error.code, AccountStatus.PAUSED), reason)
-        connections.pause_all_of(tx, account.id, f"{account.alias}: {error.title}")
-    elif error.retry is Retry.AS_TOLD and error.scope in (Scope.ACCOUNT, Scope.DESTINATION):
-        wait = error.retry_after_s if error.retry_after_s is not None else error.wait_s
-        accounts.change(tx, account.id, {"cool_down_until": now + timedelta(seconds=wait)})
-    elif isinstance(error, PolicyRejected):
+    """Let what failed rest: its account, and a connection whose posts are refused one after the other."""
+    resting.lay_to_rest(tx, blamed(failed), error, now)
+    if isinstance(error, PolicyRejected):
         last = jobs.last_errors(tx, failed.job.connection_id, REJECTIONS_IN_A_ROW)
         if last == [error.code] * REJECTIONS_IN_A_ROW:
             reason = f"{REJECTIONS_IN_A_ROW} posts in a row were rejected by the destination's rules"
@@ -115,7 +99,8 @@ def _lay_to_rest(tx: Tx, failed: Errand, error: StepFailed, now: datetime) -> No
 
 
 def _tell(tx: Tx, failed: Errand, move: NextMove, failure: Failure, now: datetime) -> None:
-    if move.status is JobStatus.CANCELLED or move.wait_reason is WaitReason.SETTLING:
+    """One alert per attempt, except where there is nothing to say, or its account says it for all of them."""
+    if move.status in _SAID_ELSEWHERE or move.wait_reason is WaitReason.SETTLING:
         return
     retry = failed.job.retries_used + move.burns_retry
     kind = _KINDS.get(move.status, AlertKind.JOB_RETRYING)

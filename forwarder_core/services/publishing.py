@@ -307,6 +307,16 @@ class _Hooks:
         self.is_committing = True
 
 
+def refused(carrier: Carrier, reason: str) -> None:
+    """The destination took the post and refused it afterwards: it is not there, and its place is free again."""
+    with carrier.core.begin() as tx:
+        found = publications.latest_of(tx, carrier.lease.job_id)
+        if found is not None:
+            publications.move(
+                tx, found[0].id, PublicationState.FAILED, lease=carrier.lease, verification={"refused": reason}
+            )
+
+
 def verified(carrier: Carrier, **verification: object) -> None:
     """Note what the destination shows of the post."""
     with carrier.core.begin() as tx:

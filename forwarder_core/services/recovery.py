@@ -23,7 +23,7 @@ from forwarder_core.services import tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
-_TERMINATED = {
+_TERMINATED: dict[str, Any] = {
     "error_code": "terminated",
     "error_message": "The run was terminated by hand.",
     "error_action": "Retry the job when it should go on after all.",

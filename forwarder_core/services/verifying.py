@@ -1,4 +1,8 @@
-"""Verifying: look at the published post until the destination shows it, and say what it shows."""
+"""Verifying: look at the published post until the destination shows it, and say what it shows.
+
+The fact to know: the post is published already. A destination that cannot be asked right now does not make the job
+fail; only its word that it refused the post does.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +10,48 @@ import time
 
 from forwarder_core import crashpoints
 from forwarder_core.connectors.base import Destination, Published, Visibility
-from forwarder_core.errors import PlatformTransient
+from forwarder_core.errors import AlreadyPublished, MediaRejected, PolicyRejected, Retry, StepFailed
 from forwarder_core.services import publishing, tunables
 from forwarder_core.services.carrying import Carrier, StepReport
 
+_UNSEEN = Visibility(is_live=False, is_final=False, privacy="unknown", duration_ms=None, detail="not looked at yet")
+
 
 def verify(carrier: Carrier, report: StepReport, published: Published, to: Destination) -> Visibility:
-    """What the destination shows of the post, once it is final.
+    """What the destination shows of the post, once that is final or `verify.patience_s` is over.
 
-    Raises PlatformTransient when it is still being processed after `verify.patience_s`; a later attempt looks again,
-    and nothing is ever uploaded for it.
+    Raises MediaRejected, PolicyRejected and AlreadyPublished when it refused the post after all, and what a person
+    must mend (a login, a challenge). Nothing is ever uploaded again for it.
     """
     with carrier.core.begin() as tx:
         tuned = tunables.read(tx)
     deadline = time.monotonic() + tuned.number("verify.patience_s")
     crashpoints.at("verify.before")
     report.info("Verifying upload...")
-    while True:
-        seen = to.verify(published.remote_id)
-        if seen.is_final:
-            break
-        if time.monotonic() > deadline:
-            raise PlatformTransient(f"The destination is still processing the post: {seen.detail}.")
+    seen = _look(carrier, report, published, to)
+    while not seen.is_final and time.monotonic() < deadline:
         report.progress(0.5, seen.detail)
         time.sleep(tuned.number("verify.poll_s"))
-    publishing.verified(
-        carrier, privacy=seen.privacy, duration_ms=seen.duration_ms, is_live=seen.is_live, detail=seen.detail
-    )
+        seen = _look(carrier, report, published, to)
+    if seen.is_final:
+        publishing.verified(
+            carrier, privacy=seen.privacy, duration_ms=seen.duration_ms, is_live=seen.is_live, detail=seen.detail
+        )
+        report.info("Verification successful: %s", seen.detail)
+    else:
+        report.info("Published; the destination has not finished with it: %s", seen.detail)
     crashpoints.at("verify.after_row")
-    report.info("Verification successful: %s", seen.detail)
     return seen
+
+
+def _look(carrier: Carrier, report: StepReport, published: Published, to: Destination) -> Visibility:
+    try:
+        return to.verify(published.remote_id)
+    except (MediaRejected, PolicyRejected, AlreadyPublished) as e:
+        publishing.refused(carrier, e.message)
+        raise
+    except StepFailed as e:
+        if e.retry is Retry.HOLD:
+            raise
+        report.info("Could not look at it: %s", e.message)
+        return _UNSEEN

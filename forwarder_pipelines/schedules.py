@@ -1,0 +1,34 @@
+"""Schedules: upkeep with periods of hours, visible in Dagit with its history."""
+
+import dagster as dg
+
+from forwarder_core.services import retention
+from forwarder_pipelines import partitions
+from forwarder_pipelines.resources import this_core
+
+KEPT_PARTITIONS = 5_000  # Dagit slows down with tens of thousands
+
+
+@dg.op(description="Delete files and logs past their retention.")
+def sweep_files(context: dg.OpExecutionContext) -> None:
+    swept = retention.sweep(this_core())
+    context.log.info(f"{swept.job_folders} job folders and {swept.log_events} log events deleted")
+
+
+@dg.op(description="Forget the oldest post partitions; what was materialized stays in Dagster's history.")
+def forget_partitions(context: dg.OpExecutionContext) -> None:
+    name = partitions.posts.name or ""
+    known = sorted(context.instance.get_dynamic_partitions(name), key=lambda key: int(key.partition("|")[2]))
+    for key in known[:-KEPT_PARTITIONS]:
+        context.instance.delete_dynamic_partition(name, key)
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Keep the house small.")
+def retention_job() -> None:
+    sweep_files()
+    forget_partitions()
+
+
+retention_schedule = dg.ScheduleDefinition(
+    job=retention_job, cron_schedule="17 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
