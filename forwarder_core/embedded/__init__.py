@@ -1,0 +1,1 @@
+"""The one-machine default: a PostgreSQL of our own and a supervisor of the product's processes."""

@@ -1,0 +1,135 @@
+"""Which processes make the product on one machine, and in which order they start.
+
+What lives here: the list, each with its command and ready check, and the ports they share.
+What does not: keeping them alive (supervisor), bringing the whole up (bring_up).
+The fact to know: the code server must be ready before the daemon starts, because a daemon that finds it missing looks
+again only after a minute.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from forwarder_core.embedded import ports as tcp
+from forwarder_core.embedded.dagster_home import LOCATION
+from forwarder_core.embedded.environment import ROOT
+from forwarder_core.embedded.readiness import Ready, answers, listens
+from forwarder_core.embedded.spawn import Command
+from forwarder_core.embedded.supervisor import Process
+from forwarder_core.settings import Settings
+
+DAGSTER_PREFIX = "/dagster"
+_LOG_FORMAT = ("--log-format", "json")
+_CODE_SERVER_GRACE_S = 15.0  # its runs get the signal and write their last row
+
+
+class Part(StrEnum):
+    SIMULATOR = "simulator"
+    CODE_SERVER = "code-server"
+    DAEMON = "daemon"
+    KEEPER = "keeper"
+    WEBSERVER = "webserver"
+    DOOR = "door"
+
+
+REAL = frozenset(Part) - {Part.SIMULATOR}
+DEMO = frozenset(Part)
+ONCE = DEMO - {Part.WEBSERVER, Part.DOOR}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackPorts:
+    door: int
+    code_server: int
+    webserver: int
+    gateway: int
+    control: int
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+
+def bound_to(settings: Settings) -> Address:
+    host, _, port = settings.bind.rpartition(":")
+    return Address(host, int(port))
+
+
+def choose_ports(settings: Settings, *, door_is_explicit: bool | None = None) -> StackPorts:
+    """The door's port as set, or near its default; any free ones for the rest. Raises PortTaken."""
+    explicit = "bind" in settings.model_fields_set if door_is_explicit is None else door_is_explicit
+    wanted = bound_to(settings)
+    door = tcp.choose(wanted.port, explicit=explicit, host=wanted.host)
+    code_server, webserver, gateway, control = tcp.free_ports(4)
+    return StackPorts(door=door, code_server=code_server, webserver=webserver, gateway=gateway, control=control)
+
+
+def webserver_url(ports: StackPorts) -> str:
+    return f"http://{tcp.LOOPBACK}:{ports.webserver}{DAGSTER_PREFIX}"
+
+
+def stages(
+    settings: Settings, ports: StackPorts, env: Mapping[str, str], parts: Collection[Part]
+) -> list[list[Process]]:
+    """Processes that start together, stage after stage. `env`: of child_environment."""
+    every = _processes(settings, ports, env)
+    order = (
+        (Part.SIMULATOR,),  # its certificate authority is a setting of all the others
+        (Part.CODE_SERVER,),
+        (Part.DAEMON, Part.KEEPER, Part.WEBSERVER, Part.DOOR),
+    )
+    chosen = [[every[part] for part in stage if part in parts] for stage in order]
+    return [stage for stage in chosen if stage]
+
+
+def _processes(settings: Settings, ports: StackPorts, env: Mapping[str, str]) -> dict[Part, Process]:
+    workspace = ("-w", str(Path(env["DAGSTER_HOME"]) / "workspace.yaml"))
+    loopback, door = tcp.LOOPBACK, bound_to(settings)
+
+    def process(part: Part, *argv: str, ready: Ready | None = None, grace_s: float = 10) -> Process:
+        command = Command(argv=(sys.executable, "-m", *argv), cwd=ROOT, env=env)
+        return Process(name=part, command=command, ready=ready, deadline_s=180, grace_s=grace_s)
+
+    made = (
+        process(
+            Part.SIMULATOR,
+            *("forwarder_core.simulator", "--home", str(settings.home)),
+            *("--gateway-port", str(ports.gateway), "--control-port", str(ports.control)),
+            ready=answers(ports.control, "/__control"),
+        ),
+        process(
+            Part.CODE_SERVER,
+            *("dagster", "code-server", "start", "-h", loopback, "-p", str(ports.code_server)),
+            *("-m", "forwarder_pipelines.definitions", "--location-name", LOCATION, *_LOG_FORMAT),
+            ready=listens(ports.code_server),
+            grace_s=_CODE_SERVER_GRACE_S,
+        ),
+        process(Part.DAEMON, "dagster._daemon", "run", *workspace, *_LOG_FORMAT),
+        process(
+            Part.WEBSERVER,
+            *("dagster_webserver", "-h", loopback, "-p", str(ports.webserver), *workspace),
+            *("--path-prefix", DAGSTER_PREFIX, *_LOG_FORMAT),
+            ready=answers(ports.webserver, f"{DAGSTER_PREFIX}/server_info"),
+        ),
+        process(
+            Part.DOOR,
+            *("uvicorn", "admin_app.asgi:app", "--host", door.host, "--port", str(ports.door), "--no-access-log"),
+            ready=answers(ports.door, "/api/health/simple", reachable_as(door.host)),
+        ),
+        process(Part.KEEPER, "forwarder_pipelines.keeper"),
+    )
+    return {Part(process.name): process for process in made}
+
+
+def reachable_as(host: str) -> str:
+    """Where to look for a server bound to every address."""
+    return {"0.0.0.0": tcp.LOOPBACK, "::": "::1", "[::]": "::1"}.get(host, host.strip("[]"))

@@ -1,0 +1,95 @@
+"""What every test may ask for. The far end is faked, our own code never: a real PostgreSQL, an injected clock.
+
+`database_url` is a fresh, migrated database for one test: a clone of a template that is migrated once per worker.
+A test that takes it (or `simulator`) should carry the mark `slow` unless it stays well under a second.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from forwarder_core import db
+from forwarder_core.clock import ManualClock
+from forwarder_core.embedded.postgres import Cluster, Server
+from forwarder_core.settings import load
+from forwarder_core.simulator.testing import Simulator, running
+
+TEMPLATE = "template_migrated"
+_numbers = count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole stacks run one after the other: two at once would measure each other."""
+    for item in items:
+        if item.get_closest_marker("e2e") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.fixture(scope="session")
+def browser_program() -> Path:
+    """The Chromium of the browser tests, found by `./run test`. Without one they fail, never skip."""
+    found = load().browser or shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        pytest.fail("no browser: install chromium, or set FORWARDER_BROWSER to one", pytrace=False)
+    return Path(found)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A folder every user can enter: pytest's own are closed to the unprivileged user PostgreSQL runs as."""
+    folder = Path(tempfile.mkdtemp(prefix="forwarder-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(open_folder: Path) -> Iterator[Server]:
+    """A PostgreSQL of this worker, fast and forgetful."""
+    server = Cluster(open_folder / "cluster", fast=True).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: Server) -> str:
+    """Name of the database that has every table and no row."""
+    postgres.ensure_databases(TEMPLATE)
+    db.migrate(postgres.url(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def empty_database_url(postgres: Server) -> Iterator[str]:
+    """A database without a table."""
+    name = f"empty_{next(_numbers)}"
+    postgres.ensure_databases(name)
+    yield postgres.url(name)
+    postgres.address.drop(name)
+
+
+@pytest.fixture
+def database_url(postgres: Server, migrated: str) -> Iterator[str]:
+    """postgresql+psycopg://… of a migrated, empty database of this test alone."""
+    name = f"test_{next(_numbers)}"
+    postgres.address.clone(migrated, name)
+    yield postgres.url(name)
+    postgres.address.drop(name)
+
+
+@pytest.fixture(scope="session")
+def simulator(open_folder: Path) -> Iterator[Simulator]:
+    """The simulated platforms, one world per worker: use accounts of your own in it."""
+    with running(open_folder / "simulator") as simulator:
+        yield simulator
