@@ -89,8 +89,8 @@ def _joined(settings: Settings, report: Report) -> Iterator[_Stage]:
         report("joining the demo that runs")
         yield _join(settings, state)
         return
-    with _up(settings, "once", report) as running:
-        yield _stage_of(running)
+    with up(settings, "once", report) as running:
+        yield stage_of(running)
 
 
 def _join(settings: Settings, state: RunState) -> _Stage:
@@ -102,13 +102,13 @@ def _join(settings: Settings, state: RunState) -> _Stage:
     return _Stage(open_core(theirs), ControlClient(state.control or ""), env, lambda: None)
 
 
-def _stage_of(running: Running) -> _Stage:
+def stage_of(running: Running) -> _Stage:
     core = open_core(running.settings)
     demo.tune(core)
     return _Stage(core, ControlClient(running.state.control or ""), running.env, running.supervisor.poll)
 
 
-def _up(settings: Settings, mode: str, report: Report) -> AbstractContextManager[Running]:
+def up(settings: Settings, mode: str, report: Report) -> AbstractContextManager[Running]:
     """The demo's own stack: the whole of it, or what one forward needs."""
     ports = choose_ports(settings)
     gateway, control = f"http://{LOOPBACK}:{ports.gateway}", f"http://{LOOPBACK}:{ports.control}/__control"
@@ -124,8 +124,8 @@ def _prepare(_settings: Settings, databases: Databases) -> None:
 
 
 def _stay(settings: Settings, road: Road, report: Report, *, seed: bool) -> None:
-    with _up(settings, "demo", report) as running:
-        stage = _stage_of(running)
+    with up(settings, "demo", report) as running:
+        stage = stage_of(running)
         if seed:
             demo.ensure_connection(stage.core, stage.world, road)
             report("accounts and connection ready")
