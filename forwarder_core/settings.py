@@ -57,7 +57,9 @@ class Settings(BaseModel):
     allow_private_networks: Annotated[tuple[str, ...], BeforeValidator(_networks)] = Field(
         (), description="Networks (CIDR, comma-separated) that proxies, webhooks and targets may lie in"
     )
-    launcher: Launcher = Field(Launcher.DEFAULT, description="How runs start: local, default, docker, celery")
+    launcher: Launcher = Field(
+        Launcher.LOCAL, description="How runs start: local (forked from a warm process), default, docker, celery"
+    )
     ffmpeg: Path | None = Field(None, description="ffmpeg binary; default: the system's, else the wheel's")
     browser: Path | None = Field(None, description="Chromium for the browser tests")
     simulator_url: str | None = Field(None, description="The simulator's control address (demo only)")

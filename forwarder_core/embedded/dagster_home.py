@@ -29,7 +29,7 @@ LOCATION = "forwarder"
 _SCHEMA_DEADLINE_S = 180.0
 _LAUNCHERS: Mapping[Launcher, Mapping[str, Any] | None] = {
     Launcher.DEFAULT: None,
-    Launcher.LOCAL: None,
+    Launcher.LOCAL: {"module": "forwarder_pipelines.launcher", "class": "LocalRunLauncher"},
     Launcher.DOCKER: {
         "module": "dagster_docker",
         "class": "DockerRunLauncher",
@@ -59,10 +59,17 @@ def render(settings: Settings, code_port: int, *, host: str = LOOPBACK, root: Pa
     launcher = _LAUNCHERS[settings.launcher]
     if launcher is not None:
         instance["run_launcher"] = dict(launcher)
+    if settings.launcher is Launcher.LOCAL:
+        instance["run_launcher"]["config"] = {"folder": str(launcher_folder(settings))}
     location = {"grpc_server": {"host": host, "port": code_port, "location_name": LOCATION}}
     _write(folder / "dagster.yaml", instance)
     _write(folder / "workspace.yaml", {"load_from": [location]})
     return folder
+
+
+def launcher_folder(settings: Settings) -> Path:
+    """Where the warm launcher listens and keeps its records."""
+    return settings.home / "launcher"
 
 
 def begin_dagster_schema(supervisor: Supervisor, databases: Databases, env: Mapping[str, str]) -> Callable[[], None]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 from forwarder_core.embedded.ports import LOOPBACK
 
@@ -24,6 +27,33 @@ def listens(port: int, host: str = LOOPBACK) -> Ready:
             return False
 
     return ready
+
+
+def accepts(path: Path) -> Ready:
+    """Whether something accepts connections at this unix socket."""
+
+    def ready() -> bool:
+        try:
+            with closing(socket.socket(socket.AF_UNIX)) as talk:
+                talk.settimeout(_TIMEOUT_S)
+                _connect(talk, path)
+                return True
+        except OSError:
+            return False
+
+    return ready
+
+
+def _connect(talk: socket.socket, path: Path) -> None:
+    """A socket's path may be 107 bytes long and a home may lie deeper; Linux reaches it through its folder."""
+    if sys.platform != "linux":
+        talk.connect(str(path))
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        talk.connect(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
 
 
 def answers(port: int, path: str, host: str = LOOPBACK) -> Ready:

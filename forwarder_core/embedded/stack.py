@@ -15,21 +15,23 @@ from enum import StrEnum
 from pathlib import Path
 
 from forwarder_core.embedded import ports as tcp
-from forwarder_core.embedded.dagster_home import LOCATION
+from forwarder_core.embedded.dagster_home import LOCATION, launcher_folder
 from forwarder_core.embedded.environment import ROOT
-from forwarder_core.embedded.readiness import Ready, answers, listens
+from forwarder_core.embedded.readiness import Ready, accepts, answers, listens
 from forwarder_core.embedded.spawn import Command
 from forwarder_core.embedded.supervisor import Process
-from forwarder_core.settings import Settings
+from forwarder_core.settings import Launcher, Settings
 
 DAGSTER_PREFIX = "/dagster"
 _LOG_FORMAT = ("--log-format", "json")
 _CODE_SERVER_GRACE_S = 15.0  # its runs get the signal and write their last row
+_LAUNCHER_GRACE_S = 20.0  # it gives its runs 15 s
 
 
 class Part(StrEnum):
     SIMULATOR = "simulator"
     CODE_SERVER = "code-server"
+    LAUNCHER = "launcher"
     DAEMON = "daemon"
     KEEPER = "keeper"
     WEBSERVER = "webserver"
@@ -84,10 +86,11 @@ def stages(
     every = _processes(settings, ports, env)
     order = (
         (Part.SIMULATOR,),  # its certificate authority is a setting of all the others
-        (Part.CODE_SERVER,),
+        (Part.CODE_SERVER, Part.LAUNCHER),
         (Part.DAEMON, Part.KEEPER, Part.WEBSERVER, Part.DOOR),
     )
-    chosen = [[every[part] for part in stage if part in parts] for stage in order]
+    wanted = set(parts) - (set() if settings.launcher is Launcher.LOCAL else {Part.LAUNCHER})
+    chosen = [[every[part] for part in stage if part in wanted] for stage in order]
     return [stage for stage in chosen if stage]
 
 
@@ -112,6 +115,12 @@ def _processes(settings: Settings, ports: StackPorts, env: Mapping[str, str]) ->
             *("-m", "forwarder_pipelines.definitions", "--location-name", LOCATION, *_LOG_FORMAT),
             ready=listens(ports.code_server),
             grace_s=_CODE_SERVER_GRACE_S,
+        ),
+        process(
+            Part.LAUNCHER,
+            *("forwarder_pipelines.launching.server", str(launcher_folder(settings)), env["DAGSTER_HOME"]),
+            ready=accepts(launcher_folder(settings) / "socket"),
+            grace_s=_LAUNCHER_GRACE_S,
         ),
         process(Part.DAEMON, "dagster._daemon", "run", *workspace, *_LOG_FORMAT),
         process(

@@ -1,0 +1,5 @@
+"""The warm launcher's server: a process that has everything imported and forks one child per run.
+
+A fresh interpreter per run spends several CPU seconds on imports; a fork of a warm one spends none. `launcher.py`
+beside this folder is the other end, the class that Dagster's daemon and webserver load.
+"""

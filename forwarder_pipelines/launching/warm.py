@@ -1,0 +1,64 @@
+"""What the server imports before its first fork, so that no run has to.
+
+What lives here: the list. The fact to know: nothing here may start a thread or open a connection, because every run
+would inherit it; `prove_forkable` is asked at the start, and a library that begins to do so must leave the list.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import threading
+from pathlib import Path
+
+from forwarder_core.connectors import registry
+from forwarder_core.errors import StartError
+
+DEFINITIONS = "forwarder_pipelines.definitions"
+# What a run would import by itself otherwise; found by comparing a run's modules with the server's.
+_LATE = (
+    "dagster._core.execution.plan.active",
+    "dagster._core.executor.in_process",
+    "dagster._core.instance.factory",
+    "dagster._core.secrets.env_file",
+    "dagster._core.storage.noop_compute_log_manager",
+    "dagster._core.storage.root",
+    "dagster._core.storage.sqlite_storage",
+    "dagster._core.system_config.composite_descent",
+    "dagster._core.workspace.autodiscovery",
+    "dagster._utils.test.definitions",
+    "httpcore",
+    "psycopg",
+    "psycopg2.extras",
+    "upath.implementations.local",
+)
+
+
+class NotForkable(StartError):
+    code = "launcher_not_forkable"
+    action = "Start with FORWARDER_LAUNCHER=default, and report which library was updated last."
+
+
+def warm(definitions: str = DEFINITIONS) -> None:
+    """Import everything and resolve every job. Raises NotForkable."""
+    repository = importlib.import_module(definitions).definitions.get_repository_def()
+    for job in repository.get_all_jobs():
+        repository.get_maybe_subset_job_def(job.name)
+    for spec in registry.specs().values():
+        for where in spec.roles.values():
+            importlib.import_module(f"forwarder_core.platforms.{spec.platform}.{where.partition(':')[0]}")
+    for module in _LATE:
+        importlib.import_module(module)
+    prove_forkable()
+    gc.collect()
+    gc.freeze()  # what a collection would touch later stays shared with the children
+
+
+def prove_forkable() -> None:
+    """A lock that another thread holds at a fork stays locked in the child for ever."""
+    ours = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if ours:
+        raise NotForkable(f"A library started threads when it was imported: {', '.join(ours)}.")
+    tasks = Path("/proc/self/task")  # those that Python does not know of
+    if tasks.is_dir() and len(list(tasks.iterdir())) > 1:
+        raise NotForkable("A library started threads of its own when it was imported.")
