@@ -58,6 +58,7 @@ def main() -> None:
     with dg.DagsterInstance.get() as instance:
         runs = DagsterRunControl(instance)
         alerts.start()
+        recovery.sweep(core, runs)
         log.info("Keeper started")
         while not stopping.wait(ROUND_S) and alerts.is_alive():
             try:

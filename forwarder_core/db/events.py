@@ -1,4 +1,4 @@
-"""Log events (one row a step message), the outbox, workers' heartbeats, and the admin's settings, in SQL."""
+"""Log events (one row a step message), workers' heartbeats, and the admin's settings, in SQL."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
-from forwarder_core.db.tables.system import log_events, outbox, settings, workers
+from forwarder_core.db.tables.system import log_events, settings, workers
 
 
 def log(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -31,16 +31,6 @@ def logs(tx: Tx, *, before_id: int, limit: int, **wanted: Any) -> list[dict[str,
     if wanted.get("q"):
         query = query.where(log_events.c.text.ilike(func.concat("%", wanted["q"], "%")))
     return [dict(row) for row in tx.execute(query.order_by(log_events.c.id.desc()).limit(limit)).mappings()]
-
-
-def post(tx: Tx, *, dedupe_key: str, kind: str, thread: str, payload: Mapping[str, Any], now: datetime) -> bool:
-    """Put a message into the outbox in the transaction that causes it; False when it is there already."""
-    made = (
-        upsert(outbox)
-        .values(dedupe_key=dedupe_key, kind=kind, thread=thread, payload=dict(payload), next_at=now, created_at=now)
-        .on_conflict_do_nothing(index_elements=["workspace_id", "dedupe_key"])
-    )
-    return tx.execute(made).rowcount == 1
 
 
 def forget_logs(tx: Tx, before: datetime) -> int:
@@ -76,16 +66,3 @@ def keep_setting(tx: Tx, key: str, value: Any, now: datetime) -> None:
 
 def drop_setting(tx: Tx, key: str) -> None:
     tx.execute(delete(settings).where(settings.c.workspace_id == WORKSPACE, settings.c.key == key))
-
-
-def outbox_counts(tx: Tx) -> dict[str, int]:
-    query = select(
-        func.count().filter(outbox.c.sent_at.is_(None)).label("waiting"),
-        func.count().filter(outbox.c.sent_at.is_not(None)).label("sent"),
-    ).where(outbox.c.workspace_id == WORKSPACE)
-    row = tx.execute(query).one()
-    return {"waiting": row.waiting, "sent": row.sent}
-
-
-def mark_sent(tx: Tx, message_id: int, sent_message_id: str, now: datetime) -> None:
-    tx.execute(update(outbox).where(outbox.c.id == message_id).values(sent_at=now, sent_message_id=sent_message_id))

@@ -333,8 +333,12 @@ def set_published(tx: Tx, job_id: int, remote_id: str, url: str) -> None:
     tx.execute(update(jobs).where(jobs.c.id == job_id).values(destination_post_id=remote_id, destination_url=url))
 
 
-def move(tx: Tx, job_ids: Sequence[int], to: JobStatus, *, now: datetime, **also: Any) -> list[int]:
+def move(
+    tx: Tx, job_ids: Sequence[int], to: JobStatus, *, now: datetime, failure: Failure | None = None, **also: Any
+) -> list[int]:
     """Move jobs no worker holds (an admin's act, or an event's); returns those that moved.
+
+    `failure` takes the place of the last one; without it that stays to be read.
 
     A running job is not moved here: its worker is told by the fence, through `take_away`.
     """
@@ -347,6 +351,7 @@ def move(tx: Tx, job_ids: Sequence[int], to: JobStatus, *, now: datetime, **also
             dispatched_until=None,
             changed_at=now,
             completed_at=now if to.is_terminal else None,
+            **_said(failure),
             **also,
         )
         .returning(jobs.c.id)
@@ -360,6 +365,7 @@ def take_away(
     to: JobStatus,
     *,
     now: datetime,
+    failure: Failure | None = None,
     run_id: str | None = None,
     expired_before: datetime | None = None,
     **also: Any,
@@ -383,6 +389,7 @@ def take_away(
             worker={},
             changed_at=now,
             completed_at=now if to.is_terminal else None,
+            **_said(failure),
             **also,
         )
     )
@@ -407,6 +414,12 @@ def expired(tx: Tx, now: datetime) -> list[tuple[Job, dict[str, Any]]]:
     """Running jobs whose lease has run out, with what is known of their worker."""
     query = select(jobs).where(_OWN, jobs.c.status == JobStatus.RUNNING, jobs.c.lease_until < now)
     return [(job_of(row), row.worker) for row in tx.execute(query.order_by(jobs.c.id))]
+
+
+def _said(failure: Failure | None) -> dict[str, str]:
+    if failure is None:
+        return {}
+    return {"error_code": failure.code, "error_message": failure.message, "error_action": failure.action}
 
 
 def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:

@@ -5,7 +5,7 @@ Reading only; every write of these rows is in the module of its noun.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -65,7 +65,11 @@ def job_page(tx: Tx, *, before_id: int, limit: int, **wanted: Any) -> list[JobVi
 
 
 def count_jobs(tx: Tx, **wanted: Any) -> int:
-    query = select(func.count()).select_from(jobs.join(connections)).where(_OWN, *_wanted(wanted))
+    query = (
+        select(func.count())
+        .select_from(jobs.join(connections, connections.c.id == jobs.c.connection_id))
+        .where(_OWN, *_wanted(wanted))
+    )
     return tx.execute(query).scalar_one()
 
 
@@ -78,19 +82,16 @@ def moving(tx: Tx, *, since: datetime, limit: int) -> list[JobView]:
 
 
 def _wanted(wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    said = {name: value for name, value in wanted.items() if value not in (None, (), [])}
-    account = said.get("account_id")
-    clauses = {
-        "status": lambda value: jobs.c.status.in_(value),
+    ends = (connections.c.source_account_id, connections.c.destination_account_id)
+    clauses: dict[str, Callable[[Any], ColumnElement[bool]]] = {
+        "status": jobs.c.status.in_,
         "connection_id": lambda value: jobs.c.connection_id == value,
-        "account_id": lambda _: or_(
-            connections.c.source_account_id == account, connections.c.destination_account_id == account
-        ),
+        "account_id": lambda value: or_(*(end == value for end in ends)),
         "error": lambda value: jobs.c.error_code == value,
         "since": lambda value: jobs.c.created_at >= value,
         "until": lambda value: jobs.c.created_at <= value,
     }
-    return [clauses[name](value) for name, value in said.items()]
+    return [clauses[name](value) for name, value in wanted.items() if value not in (None, (), [])]
 
 
 def plan_of(tx: Tx, job_id: int) -> dict[str, Any]:

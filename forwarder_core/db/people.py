@@ -58,7 +58,8 @@ def find_user(tx: Tx, username: str) -> User | None:
 def add_user(tx: Tx, username: str, password_hash: str, now: datetime) -> bool:
     """False when the name is taken: two starts at once make one user."""
     made = upsert(users).values(username=username, password_hash=password_hash, created_at=now)
-    return tx.execute(made.on_conflict_do_nothing(index_elements=["workspace_id", "username"])).rowcount == 1
+    added = made.on_conflict_do_nothing(index_elements=["workspace_id", "username"]).returning(users.c.id)
+    return tx.execute(added).one_or_none() is not None
 
 
 def set_password(tx: Tx, user_id: int, password_hash: str, now: datetime) -> None:

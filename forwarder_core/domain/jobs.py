@@ -90,6 +90,10 @@ class Failure:
     action: str
 
 
+TERMINATED = Failure("terminated", "The run was terminated by hand.", "Retry the job when it should go on after all.")
+STOPPED = Failure("connection_stopped", "The connection was stopped.", "Retry the job when it should go on after all.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     id: int

@@ -1,81 +1,166 @@
 """Alerts: what is worth a message goes into the outbox, in the transaction of the event that causes it.
 
-Sending is somebody else's work (the keeper's). The dedupe key makes an alert once, whoever reports the event twice.
+Sending is `notifying`'s work, the words are `forwarder_core.alerts`'. The dedupe key makes an alert once, whoever
+reports the event twice; the cause decides which alerts may share a digest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from forwarder_core.db import events
+from forwarder_core.alerts.kinds import AlertKind as AlertKind
+from forwarder_core.alerts.kinds import is_wanted, rule_of
+from forwarder_core.db import accounts, connections, events, jobs, outbox
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account
-from forwarder_core.domain.jobs import Errand, Failure
+from forwarder_core.domain.jobs import Errand, Failure, Step
+from forwarder_core.errors import Retry, failure_classes
 from forwarder_core.logs import redact
+from forwarder_core.services import tunables
 
-
-class AlertKind(StrEnum):
-    JOB_RETRYING = "job_retrying"
-    JOB_DEAD = "job_dead"
-    JOB_RECOVERED = "job_recovered"
-    JOB_UNCONFIRMED = "job_unconfirmed"
-    CAPTCHA = "captcha"
-    ACCOUNT = "account"
-    GAP = "gap"
-    CENSUS = "census"
+KINDS_SETTING = "telegram.kinds"  # what the admin switched on or off, by kind
+_CAPTION_CHARS = 200
+_MOST_CONNECTIONS = 51
 
 
 def about_job(
     tx: Tx, kind: AlertKind, errand: Errand, *, now: datetime, failure: Failure | None = None, **facts: Any
 ) -> None:
-    """An alert in the thread of a job; at most one of a kind per attempt."""
+    """An alert in the thread of a job; at most one of a kind per attempt.
+
+    A kind that is off by default writes nothing unless the admin switched it on: every success would be a row.
+    """
+    if not rule_of(kind).is_on and not is_wanted(kind, wanted_kinds(tx)):
+        return
     job = errand.job
-    payload: Mapping[str, Any] = {
+    blamed = errand.source if job.step is Step.FETCH else errand.destination
+    payload = {
         "job_id": job.id,
         "connection_id": job.connection_id,
-        "connection": errand.connection_name,
-        "source": {"alias": errand.source.alias, "platform": errand.source.platform, "id": errand.source.id},
-        "destination": {
-            "alias": errand.destination.alias,
-            "platform": errand.destination.platform,
-            "id": errand.destination.id,
-        },
+        **_ends(errand),
+        "platform": blamed.platform,
+        "account": blamed.alias,
+        "account_id": blamed.id,
+        "source_post": errand.platform_post_id,
+        "source_url": errand.source_url,
+        "caption": errand.caption[:_CAPTION_CHARS],
         "code": failure.code if failure else None,
         "error": redact(failure.message) if failure else None,
         "action": failure.action if failure else None,
         "at": now.isoformat(),
         **facts,
     }
-    events.post(
-        tx,
-        dedupe_key=f"{kind}:{job.id}:{job.attempts}",
-        kind=kind,
-        thread=f"job:{job.id}",
-        payload=payload,
-        now=now,
-    )
+    if failure:
+        payload["retries"] = _retries(tx, errand, failure.code)
+        payload["burns_retry"] = facts.get("retry", 0) > job.retries_used
+    elif kind is AlertKind.JOB_RECOVERED:
+        payload["first_error"] = _first_error(tx, job.id)
+    _post(tx, kind, f"{kind}:{job.id}:{job.attempts}", f"job:{job.id}", payload, now)
 
 
 def about_account(
-    tx: Tx, kind: AlertKind, account: Account, *, now: datetime, once: str, code: str, error: str, action: str
+    tx: Tx,
+    kind: AlertKind,
+    account: Account,
+    *,
+    now: datetime,
+    once: str,
+    code: str,
+    error: str,
+    action: str,
+    **facts: Any,
 ) -> None:
     """An alert in the thread of an account; at most one of a kind for each value of `once`."""
-    events.post(
+    payload = {
+        "account": account.alias,
+        "account_id": account.id,
+        "platform": account.platform,
+        **_concerned(tx, account, is_challenge=kind is AlertKind.CAPTCHA),
+        "code": code,
+        "error": redact(error),
+        "action": action,
+        "at": now.isoformat(),
+        **facts,
+    }
+    _post(tx, kind, f"{kind}:account:{account.id}:{once}", f"account:{account.id}", payload, now)
+
+
+def about_proxy(
+    tx: Tx, kind: AlertKind, *, proxy_id: int, alias: str, address: str, now: datetime, once: str, **facts: Any
+) -> None:
+    """An alert in the thread of a proxy.
+
+    Facts: failures, last_success_at (ISO), error, connections (names, with what became of each), taken (sentences),
+    latency_ms.
+    """
+    payload = {"proxy_id": proxy_id, "proxy": alias, "address": address, "at": now.isoformat(), **facts}
+    _post(tx, kind, f"{kind}:proxy:{proxy_id}:{once}", f"proxy:{proxy_id}", payload, now)
+
+
+def about_system(tx: Tx, kind: AlertKind, *, now: datetime, once: str, **facts: Any) -> None:
+    """An alert about the installation: census, quota, disk, silence, threshold, summaries, heartbeat."""
+    _post(tx, kind, f"{kind}:{once}", f"system:{kind}", {"at": now.isoformat(), **facts}, now)
+
+
+def wanted_kinds(tx: Tx) -> dict[str, bool]:
+    """What the admin said of each kind; nothing for those nobody touched."""
+    said = events.setting_values(tx).get(KINDS_SETTING)
+    return {str(kind): bool(on) for kind, on in said.items()} if isinstance(said, dict) else {}
+
+
+def _post(tx: Tx, kind: AlertKind, key: str, thread: str, payload: Mapping[str, Any], now: datetime) -> None:
+    code = str(payload.get("code") or "")
+    known = failure_classes().get(code)
+    severity = known.severity if known and not rule_of(kind).resolves else rule_of(kind).severity
+    outbox.post(
         tx,
-        dedupe_key=f"{kind}:account:{account.id}:{once}",
+        dedupe_key=key,
         kind=kind,
-        thread=f"account:{account.id}",
-        payload={
-            "account": account.alias,
-            "account_id": account.id,
-            "platform": account.platform,
-            "code": code,
-            "error": redact(error),
-            "action": action,
-            "at": now.isoformat(),
-        },
+        thread=thread,
+        payload=payload,
         now=now,
+        cause=f"{kind}:{code}:{payload.get('platform') or ''}",
+        severity=severity,
     )
+
+
+def _ends(errand: Errand) -> dict[str, Any]:
+    return {
+        "connection": errand.connection_name,
+        "source": _end(errand.source),
+        "destination": _end(errand.destination),
+    }
+
+
+def _end(account: Account) -> dict[str, Any]:
+    return {"alias": account.alias, "platform": account.platform, "id": account.id}
+
+
+def _concerned(tx: Tx, account: Account, *, is_challenge: bool) -> dict[str, Any]:
+    """The connections of an account in trouble, and the job that met its challenge where there is one."""
+    waiting = jobs.waiting_for_challenge(tx, account.id) if is_challenge else []
+    if waiting:
+        errand = jobs.errand(tx, waiting[0])
+        return {"job_id": errand.job.id, "connection_id": errand.job.connection_id, **_ends(errand)}
+    using = connections.page(tx, after=0, limit=_MOST_CONNECTIONS, account_id=account.id)
+    if len(using) == 1:
+        ends = (accounts.get(tx, using[0].source_account_id), accounts.get(tx, using[0].destination_account_id))
+        if ends[0] and ends[1]:
+            return {"connection": using[0].name, "source": _end(ends[0]), "destination": _end(ends[1])}
+    return {"connections": [connection.name for connection in using]}
+
+
+def _retries(tx: Tx, errand: Errand, code: str) -> int:
+    """How many retries such a failure gets: the connection's word, else the installation's."""
+    known = failure_classes().get(code)
+    connection = connections.get(tx, errand.job.connection_id)
+    said = connection.retry_policy.get("max_attempts") if connection else None
+    most = int(str(said)) if said is not None else tunables.read(tx).count("retry.max_retries")
+    return min(1, most) if known and known.retry is Retry.ONCE else most
+
+
+def _first_error(tx: Tx, job_id: int) -> str | None:
+    failed = (attempt["error_message"] for attempt in jobs.attempts_of(tx, job_id) if attempt["error_message"])
+    return next(failed, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from forwarder_core.db import accounts, connections, events, jobs, people
+from forwarder_core.db import accounts, connections, jobs, outbox, people
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account, AccountStatus
 from forwarder_core.domain.jobs import Errand, JobStatus
@@ -85,7 +85,7 @@ def note_success(tx: Tx, done: Errand, now: datetime) -> None:
     """The canary arrived: the account is trusted again, and the thread of its challenge gets its happy end."""
     for account in (done.source, done.destination):
         if accounts.end_probation(tx, account.id):
-            events.post(
+            outbox.post(
                 tx,
                 dedupe_key=f"captcha_resolved:{account.id}:{done.job.id}:{done.job.attempts}",
                 kind="captcha_resolved",

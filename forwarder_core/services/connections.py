@@ -13,7 +13,7 @@ from forwarder_core.connectors.base import Role
 from forwarder_core.db import accounts, connections, jobs, posts
 from forwarder_core.domain.accounts import Account, Rights
 from forwarder_core.domain.connections import Connection, ConnectionStatus, type_of
-from forwarder_core.domain.jobs import Job, JobStatus
+from forwarder_core.domain.jobs import STOPPED, Job, JobStatus
 from forwarder_core.domain.posts import Decision, SourcePost
 from forwarder_core.errors import Conflict, FieldError, Invalid, NotFound, StepFailed
 from forwarder_core.services import accounts as accounts_service
@@ -181,16 +181,11 @@ def _halt(core: Core, connection_id: int, to: ConnectionStatus, reason: str | No
         connections.change(tx, connection_id, {"status": to, "status_reason": reason})
         if to is ConnectionStatus.STOPPED:
             waiting = jobs.page(tx, before_id=2**62, limit=100_000, connection_id=connection_id, status=_WAITING)
-            jobs.move(tx, [job.id for job in waiting], JobStatus.CANCELLED, now=now, **_STOPPED)
+            jobs.move(tx, [job.id for job in waiting], JobStatus.CANCELLED, now=now, failure=STOPPED)
     about(connection_id=connection_id).info("Connection '%s' %s", known.name, to)
     return get(core, connection_id)
 
 
-_STOPPED = {
-    "error_code": "connection_stopped",
-    "error_message": "The connection was stopped.",
-    "error_action": "Retry the job when it should go on after all.",
-}
 _WAITING = (JobStatus.QUEUED, JobStatus.RETRY_WAIT, JobStatus.PAUSED, JobStatus.CAPTCHA)
 
 

@@ -16,7 +16,7 @@ import psutil
 from forwarder_core import crashpoints
 from forwarder_core.db import accounts, jobs, publications
 from forwarder_core.db.engine import Tx
-from forwarder_core.domain.jobs import Dispatch, Errand, JobStatus, Lease
+from forwarder_core.domain.jobs import TERMINATED, Dispatch, Errand, JobStatus, Lease
 from forwarder_core.domain.publications import PublicationState
 from forwarder_core.errors import Fenced
 from forwarder_core.services import alerting, breakers, challenges, tunables
@@ -132,10 +132,8 @@ def succeed(core: Core, lease: Lease) -> None:
             raise Fenced(f"Job {lease.job_id} is carried by another worker now.")
         breakers.note_success(tx, done)
         challenges.note_success(tx, done, now)
-        if done.job.retries_used:
-            alerting.about_job(
-                tx, AlertKind.JOB_RECOVERED, done, now=now, attempts=done.job.attempts, url=done.job.destination_url
-            )
+        told = AlertKind.JOB_RECOVERED if done.job.retries_used else AlertKind.JOB_SUCCEEDED
+        alerting.about_job(tx, told, done, now=now, attempts=done.job.attempts, url=done.job.destination_url)
     crashpoints.at("success.after")
     log = about(job_id=lease.job_id, connection_id=done.job.connection_id)
     log.info("Job %s: Status changed to 'success'", lease.job_id)
@@ -150,6 +148,7 @@ def hand_back(core: Core, lease: Lease, *, because: str, cancel: bool = False) -
         found = publications.latest_of(tx, lease.job_id)
         is_unclear = found is not None and found[0].state is PublicationState.COMMITTING
         status = JobStatus.CANCELLED if cancel and not is_unclear else JobStatus.QUEUED
-        if not jobs.close(tx, lease, status, now=core.clock.now(), attempt_state="interrupted"):
+        failure = TERMINATED if status is JobStatus.CANCELLED else None
+        if not jobs.close(tx, lease, status, now=core.clock.now(), failure=failure, attempt_state="interrupted"):
             return
     about(job_id=lease.job_id).warning("Job %s: %s Status changed to '%s'", lease.job_id, because, status)

@@ -17,17 +17,13 @@ import psutil
 from forwarder_core import crashpoints
 from forwarder_core.db import jobs, publications
 from forwarder_core.db.engine import Tx
-from forwarder_core.domain.jobs import Job, JobStatus
+from forwarder_core.domain.jobs import TERMINATED, Failure, Job, JobStatus
 from forwarder_core.domain.publications import PublicationState
-from forwarder_core.services import tunables
+from forwarder_core.services import alerting, tunables
+from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
-_TERMINATED: dict[str, Any] = {
-    "error_code": "terminated",
-    "error_message": "The run was terminated by hand.",
-    "error_action": "Retry the job when it should go on after all.",
-}
 _KILL_WAIT_S = 5.0
 _SAME_BIRTH_S = 1.0  # process start times are rounded
 
@@ -73,8 +69,9 @@ def _cancel(core: Core, job: Job) -> bool:
     with core.begin() as tx:
         found = publications.latest_of(tx, job.id)
         is_unclear = found is not None and found[0].state is PublicationState.COMMITTING
-        to = JobStatus.QUEUED if is_unclear else JobStatus.CANCELLED
-        return jobs.take_away(tx, job.id, to, now=now, run_id=job.run_id, **_TERMINATED)
+        if is_unclear:
+            return jobs.take_away(tx, job.id, JobStatus.QUEUED, now=now, run_id=job.run_id)
+        return jobs.take_away(tx, job.id, JobStatus.CANCELLED, now=now, run_id=job.run_id, failure=TERMINATED)
 
 
 def sweep(core: Core, runs: RunControl) -> list[Job]:
@@ -103,15 +100,18 @@ def _rescue(core: Core, job: Job, *, expired_before: datetime | None = None) -> 
 
 
 def _take(tx: Tx, job: Job, now: datetime, *, is_last: bool, expired_before: datetime | None) -> bool:
-    said: dict[str, Any] = {"rescues": job.rescues + 1}
-    if is_last:
-        said |= {
-            "error_code": "workers_died",
-            "error_message": f"{job.rescues + 1} workers died while carrying this job.",
-            "error_action": "Check the server's memory and the log of this job, then retry it by hand.",
-        }
-    to = JobStatus.DEAD if is_last else JobStatus.QUEUED
-    return jobs.take_away(tx, job.id, to, now=now, run_id=job.run_id, expired_before=expired_before, **said)
+    guard: dict[str, Any] = {"run_id": job.run_id, "expired_before": expired_before, "rescues": job.rescues + 1}
+    if not is_last:
+        return jobs.take_away(tx, job.id, JobStatus.QUEUED, now=now, **guard)
+    failure = Failure(
+        "workers_died",
+        f"{job.rescues + 1} workers died while carrying this job.",
+        "Check the server's memory and the log of this job, then retry it by hand.",
+    )
+    taken = jobs.take_away(tx, job.id, JobStatus.DEAD, now=now, failure=failure, **guard)
+    if taken:
+        alerting.about_job(tx, AlertKind.JOB_DEAD, jobs.errand(tx, job.id), now=now, failure=failure)
+    return taken
 
 
 def is_alive(worker: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """What keeps the house running: outbox, log events, workers, settings, quota ledger."""
 
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, Table, Text, UniqueConstraint, text
 
 from forwarder_core.db.columns import at, facts, metadata, row_id, word, workspace
 
@@ -12,15 +12,22 @@ outbox = Table(
     word("dedupe_key"),
     word("kind"),
     word("thread", default=""),  # messages of one thread go out in order and reply to its first
+    word("cause", default=""),  # many of one cause at once become one message
+    word("severity", default="medium"),
+    word("state", default="waiting"),  # waiting | sent | muted
     facts("payload"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     at("next_at"),
+    word("chat_id", nullable=True),  # where it was sent; a message id means nothing in another chat
     word("sent_message_id", nullable=True),
+    Column("in_digest", Boolean, nullable=False, server_default=text("false")),
     word("last_error", nullable=True),
     at("created_at", nullable=False),
     at("sent_at"),
     UniqueConstraint("workspace_id", "dedupe_key"),
-    Index("ix_outbox_due", "next_at", "id", postgresql_where=text("sent_at IS NULL")),
+    Index("ix_outbox_due", "next_at", "id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_outbox_thread_id", "thread", "id"),
+    Index("ix_outbox_sent_at", "sent_at"),
 )
 
 log_events = Table(

@@ -76,10 +76,15 @@ def upgrade() -> None:
     sa.Column('dedupe_key', sa.Text(), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('thread', sa.Text(), server_default=sa.text("''"), nullable=False),
+    sa.Column('cause', sa.Text(), server_default=sa.text("''"), nullable=False),
+    sa.Column('severity', sa.Text(), server_default=sa.text("'medium'"), nullable=False),
+    sa.Column('state', sa.Text(), server_default=sa.text("'waiting'"), nullable=False),
     sa.Column('payload', postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False),
     sa.Column('attempts', sa.Integer(), server_default=sa.text('0'), nullable=False),
     sa.Column('next_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('chat_id', sa.Text(), nullable=True),
     sa.Column('sent_message_id', sa.Text(), nullable=True),
+    sa.Column('in_digest', sa.Boolean(), server_default=sa.text('false'), nullable=False),
     sa.Column('last_error', sa.Text(), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
@@ -87,7 +92,9 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_outbox')),
     sa.UniqueConstraint('workspace_id', 'dedupe_key', name=op.f('uq_outbox_workspace_id_dedupe_key'))
     )
-    op.create_index('ix_outbox_due', 'outbox', ['next_at', 'id'], unique=False, postgresql_where=sa.text('sent_at IS NULL'))
+    op.create_index('ix_outbox_due', 'outbox', ['next_at', 'id'], unique=False, postgresql_where=sa.text("state = 'waiting'"))
+    op.create_index('ix_outbox_sent_at', 'outbox', ['sent_at'], unique=False)
+    op.create_index('ix_outbox_thread_id', 'outbox', ['thread', 'id'], unique=False)
     op.create_table('proxies',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('workspace_id', sa.BigInteger(), server_default=sa.text('1'), nullable=False),
@@ -461,7 +468,9 @@ def downgrade() -> None:
     op.drop_table('settings')
     op.drop_table('quota_ledger')
     op.drop_table('proxies')
-    op.drop_index('ix_outbox_due', table_name='outbox', postgresql_where=sa.text('sent_at IS NULL'))
+    op.drop_index('ix_outbox_thread_id', table_name='outbox')
+    op.drop_index('ix_outbox_sent_at', table_name='outbox')
+    op.drop_index('ix_outbox_due', table_name='outbox', postgresql_where=sa.text("state = 'waiting'"))
     op.drop_table('outbox')
     op.drop_index(op.f('ix_login_failures_username'), table_name='login_failures')
     op.drop_index(op.f('ix_login_failures_at'), table_name='login_failures')
