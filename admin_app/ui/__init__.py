@@ -1,0 +1,1 @@
+"""The screens: forms over services, drawn by Streamlit. No rule, no SQL; text from outside stays text."""

@@ -19,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from forwarder_core.db import events, overviews, schema
+from forwarder_core.db import events, outbox, overviews, schema
 from forwarder_core.errors import FfmpegMissing
 from forwarder_core.media.tools import find_ffmpeg
 from forwarder_core.services.context import Core
@@ -84,8 +84,8 @@ def _safely(check: Callable[[Core], Check], core: Core) -> Check:
 
 def _database(core: Core) -> Check:
     with core.begin() as tx:
-        outbox = events.outbox_counts(tx)
-    return Check(State.OK, "It answers.", {"alerts_waiting": outbox["waiting"]})
+        counted = outbox.outbox_counts(tx)
+    return Check(State.OK, "It answers.", {"alerts_waiting": counted["waiting"]})
 
 
 def _migrations(core: Core) -> Check:

@@ -22,6 +22,7 @@ from forwarder_core.errors import Conflict, FieldError, Invalid, NotFound
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
+__all__ = ["JobStory", "JobView", "Wanted", "cancel", "count", "get", "page", "retry", "statuses", "story"]
 FIRST_PAGE = 2**62  # an id no row reaches
 _RETRYABLE = (JobStatus.DEAD, JobStatus.CANCELLED, JobStatus.RETRY_WAIT)
 _NO_ERROR = {"error_code": None, "error_message": None, "error_action": None}
@@ -115,7 +116,7 @@ def retry(core: Core, job_id: int, *, who: str) -> JobView:
         job = _found(tx, job_id).job
         if job.status not in _RETRYABLE:
             raise Conflict(f"Job {job_id} is {job.status}; there is nothing to retry.", action=_instead(job.status))
-        anew = _FROM_THE_START if job.status is not JobStatus.RETRY_WAIT else {}
+        anew: dict[str, Any] = _FROM_THE_START if job.status is not JobStatus.RETRY_WAIT else {}
         now = core.clock.now()
         if not rows.move(tx, [job_id], JobStatus.QUEUED, now=now, wait_reason=None, next_attempt_at=None, **anew):
             raise _moved_meanwhile(job_id)

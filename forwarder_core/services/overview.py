@@ -20,6 +20,7 @@ from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.services import accounts as accounts_service
 from forwarder_core.services import tunables
 from forwarder_core.services.context import Core
+from forwarder_core.services.tunables import Tuned
 
 _DAY = timedelta(hours=24)
 _RECENT = timedelta(minutes=10)  # so long a job that ended stays in the live list
@@ -152,6 +153,12 @@ def first_steps(core: Core) -> FirstSteps:
         has_started=any(c.started_at is not None for c in known),
         has_forwarded=done > 0,
     )
+
+
+def tuned(core: Core) -> Tuned:
+    """The settings in force at this moment."""
+    with core.begin() as tx:
+        return tunables.read(tx)
 
 
 def logs(core: Core, *, before: int = 2**62, limit: int = 50, **wanted: Any) -> list[dict[str, Any]]:

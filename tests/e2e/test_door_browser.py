@@ -60,6 +60,8 @@ def test_from_the_sign_in_to_the_overview_to_a_job_and_out(page: Page, base: str
     expect(page.get_by_text(HOSTILE[:40]).first).to_be_visible()
     expect(page.get_by_text("Travel *to* <b>shorts</b>").first).to_be_visible()
     assert page.locator("img[src='x']").count() == 0 and page.title() == "SnapcoreForwarder"
+    sidebar = page.get_by_test_id("stSidebar")
+    assert sidebar.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(243, 244, 250)"
     page.goto(f"{base}/jobs/1")
     expect(page.get_by_role("heading", name="Job 1")).to_be_visible()
     assert page.url.endswith("/jobs?id=1")
@@ -67,7 +69,8 @@ def test_from_the_sign_in_to_the_overview_to_a_job_and_out(page: Page, base: str
     expect(page.get_by_text("The file has no [video](http://evil) track.")).to_be_visible()
     expect(page.get_by_text("IST").first).to_be_visible()
     page.get_by_role("button", name="Retry now").click()
-    expect(page.get_by_text("Queued", exact=True).first).to_be_visible()
+    expect(page.get_by_text("Job 1 queued for retry")).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     for screen in ("Connections", "Accounts", "Logs", "Jobs"):
         page.get_by_role("link", name=screen, exact=True).click()
         expect(page.get_by_role("heading", name=screen, exact=True)).to_be_visible()

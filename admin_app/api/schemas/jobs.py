@@ -1,0 +1,253 @@
+"""Jobs, posts and log events over the wire. Ids of platforms are text: they do not fit a JavaScript number."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from admin_app.api.schemas.base import Instant, Out, PageQuery, RowId, split
+from forwarder_core.domain.posts import Decision, SourcePost
+from forwarder_core.services.jobs import JobStory, JobView, Wanted
+
+
+class JobQuery(PageQuery):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    connection: RowId | None = None
+    account: RowId | None = None
+    status: list[str] = Field(default_factory=list, description="Comma-separated or repeated")
+    error: str | None = Field(None, max_length=100, description="Code of the last error")
+    since: Instant | None = Field(None, alias="from")
+    until: Instant | None = Field(None, alias="to")
+
+    def wanted(self) -> Wanted:
+        return Wanted(
+            status=split(self.status),
+            connection_id=self.connection,
+            account_id=self.account,
+            error=self.error,
+            since=self.since,
+            until=self.until,
+        )
+
+
+class ErrorOut(Out):
+    code: str
+    message: str
+    action: str
+
+
+class JobOut(Out):
+    """`progress` is the part of the present step that is done, 0 to 1. `job_id` is `id` under its other name."""
+
+    id: int
+    job_id: int
+    connection_id: int
+    connection_name: str
+    source_post_id: str
+    source_media_url: str
+    caption: str
+    duration_s: float | None
+    priority: int
+    status: str
+    wait_reason: str | None
+    step: str | None
+    progress: float
+    attempts: int
+    error: ErrorOut | None
+    next_retry_at: datetime | None
+    destination_post_id: str | None
+    destination_url: str | None
+    run_id: str | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+
+    @classmethod
+    def of(cls, view: JobView) -> JobOut:
+        return cls(**_job_facts(view))
+
+
+class AttemptOut(Out):
+    n: int
+    state: str
+    step: str | None
+    run_id: str | None
+    proxy: str | None
+    bytes_fetched: int | None
+    bytes_sent: int | None
+    seconds: dict[str, float]
+    error_code: str | None
+    error_message: str | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class LogOut(Out):
+    id: int
+    at: datetime
+    level: str
+    job_id: int | None
+    account_id: int | None
+    connection_id: int | None
+    code: str | None
+    text: str
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> LogOut:
+        return cls(**{name: row[name] for name in cls.model_fields})
+
+
+class JobDetail(JobOut):
+    """A job with everything that happened to it. `plan`: what was decided about its file."""
+
+    attempts_made: list[AttemptOut]
+    timeline: list[LogOut]
+    plan: dict[str, Any]
+    publication: str | None
+    links: dict[str, str]
+
+    @classmethod
+    def of_story(cls, story: JobStory) -> JobDetail:
+        return cls(
+            **_job_facts(story.view),
+            attempts_made=[AttemptOut(**{name: a[name] for name in AttemptOut.model_fields}) for a in story.attempts],
+            timeline=[LogOut.of(row) for row in story.timeline],
+            plan=story.plan,
+            publication=story.publication,
+            links=story.links,
+        )
+
+
+class JobDone(Out):
+    status: Literal["success"] = "success"
+    job: JobOut
+    message: str
+
+
+class DeadLetter(Out):
+    job_id: int
+    id: int
+    connection_id: int
+    connection_name: str
+    source_post_id: str
+    final_error: str | None
+    error_message: str | None
+    error_action: str | None
+    attempts: int
+    failed_at: datetime | None
+    can_retry: bool
+
+    @classmethod
+    def of(cls, view: JobView) -> DeadLetter:
+        job = view.job
+        return cls(
+            job_id=job.id,
+            id=job.id,
+            connection_id=job.connection_id,
+            connection_name=view.connection_name,
+            source_post_id=view.source_post_id,
+            final_error=job.failure.code if job.failure else None,
+            error_message=job.failure.message if job.failure else None,
+            error_action=job.failure.action if job.failure else None,
+            attempts=job.attempts,
+            failed_at=job.completed_at,
+            can_retry=True,
+        )
+
+
+class DeadLetters(Out):
+    total_count: int
+    jobs: list[DeadLetter]
+    next_cursor: str | None = None
+
+
+class PostQuery(PageQuery):
+    connection: RowId
+
+
+class DecisionOut(Out):
+    verdict: str
+    rule: str
+    value: str
+    until: datetime | None
+
+
+class PostOut(Out):
+    id: int
+    source_post_id: str
+    url: str
+    caption: str
+    duration_s: float | None
+    posted_at: datetime
+    seen_at: datetime
+    decision: DecisionOut
+
+    @classmethod
+    def of(cls, seen: SourcePost, decision: Decision) -> PostOut:
+        return cls(
+            id=seen.id,
+            source_post_id=seen.post.platform_post_id,
+            url=seen.post.url,
+            caption=seen.post.caption,
+            duration_s=seen.post.duration_s,
+            posted_at=seen.post.posted_at,
+            seen_at=seen.seen_at,
+            decision=DecisionOut(
+                verdict=decision.verdict, rule=decision.rule, value=decision.value, until=decision.until
+            ),
+        )
+
+
+class LogQuery(PageQuery):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    account: RowId | None = None
+    connection: RowId | None = None
+    job_id: RowId | None = None
+    level: Literal["debug", "info", "warning", "error", "critical"] | None = None
+    error: str | None = Field(None, max_length=100, description="Code of the error")
+    q: str | None = Field(None, max_length=200, description="Words in the message")
+    since: Instant | None = Field(None, alias="from")
+    until: Instant | None = Field(None, alias="to")
+
+    def wanted(self) -> dict[str, Any]:
+        return {
+            "account_id": self.account,
+            "connection_id": self.connection,
+            "job_id": self.job_id,
+            "level": self.level,
+            "code": self.error,
+            "q": self.q,
+            "since": self.since,
+            "until": self.until,
+        }
+
+
+def _job_facts(view: JobView) -> dict[str, Any]:
+    job = view.job
+    failure = job.failure
+    return {
+        "id": job.id,
+        "job_id": job.id,
+        "connection_id": job.connection_id,
+        "connection_name": view.connection_name,
+        "source_post_id": view.source_post_id,
+        "source_media_url": view.source_url,
+        "caption": view.caption,
+        "duration_s": view.duration_s,
+        "priority": job.priority,
+        "status": job.status,
+        "wait_reason": job.wait_reason,
+        "step": job.step,
+        "progress": job.progress,
+        "attempts": job.attempts,
+        "error": ErrorOut(code=failure.code, message=failure.message, action=failure.action) if failure else None,
+        "next_retry_at": job.next_attempt_at,
+        "destination_post_id": job.destination_post_id,
+        "destination_url": job.destination_url,
+        "run_id": job.run_id,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "completed_at": job.completed_at,
+    }

@@ -1,0 +1,31 @@
+"""Ways from one screen to another, in the same tab, and the way out.
+
+The fact to know: a link in Markdown opens a new tab in Streamlit, and so does a link button; inside the app only
+`st.page_link` stays. The one piece of HTML in the screens is here and holds nothing from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+_KEY = "places"
+_OUT = '<a href="{path}" style="color:inherit;font-weight:600">{words}</a>'
+
+
+def remember(places: Mapping[str, st.Page]) -> None:
+    """Which screens there are in this run, by name."""
+    st.session_state[_KEY] = dict(places)
+
+
+def link(place: str, label: str, *, icon: str | None = None, **query: str) -> None:
+    st.page_link(st.session_state[_KEY][place], label=label, icon=icon, query_params=query or None, width="content")
+
+
+def sign_out_link() -> None:
+    st.html(_OUT.format(path="/logout", words="Sign out"))
+
+
+def sign_in_link() -> None:
+    st.html(_OUT.format(path="/login", words="To the sign-in page"))

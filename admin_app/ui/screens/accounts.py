@@ -1,0 +1,140 @@
+"""Accounts: what there is on each platform, whether it can be used, and the form for a new one.
+
+The form is drawn from the platform's spec: a new platform folder has its form without a line here.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from admin_app.ui import access, places, words
+from admin_app.ui.widgets import attempt, badge, say_later
+from forwarder_core.domain.accounts import Account, Rights
+from forwarder_core.services import accounts, editing, forms
+from forwarder_core.services.accounts import NewAccount
+from forwarder_core.services.forms import ConnectorSpec, CredentialField
+
+_RIGHTS = {
+    Rights.UNDECLARED: "Not said yet (needed before a connection starts)",
+    Rights.OWN: "My own posts",
+    Rights.LICENSED: "Licensed to me",
+}
+
+
+def show() -> None:
+    core = access.core()
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.title("Accounts")
+        if st.button("Add account", icon=":material/add:", type="primary"):
+            _new_account()
+    found = accounts.page(core, limit=500)
+    chosen_id = st.query_params.get("id", "")
+    if chosen_id.isdigit():
+        found = [account for account in found if account.id == int(chosen_id)]
+        places.link("accounts", "Show all accounts", icon=":material/arrow_back:")
+    if not found:
+        st.info("There is no account here yet. Add the one whose posts are forwarded, and the one they go to.")
+    titles = {spec.platform: spec.title for spec in forms.platforms()}
+    for platform in sorted({account.platform for account in found}):
+        st.subheader(titles.get(platform, platform))
+        for account in found:
+            if account.platform == platform:
+                _card(account)
+
+
+def _card(account: Account) -> None:
+    zone = access.core().settings.zone
+    with st.container(border=True, key=f"account-{account.id}"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            badge(words.account_look(account.status))
+            st.markdown(f"**{words.plain(account.alias)}**", width="content")
+            st.text(account.handle, width="content")
+        facts = [f"rights: {account.rights}", f"sign-in: {account.auth_method}"]
+        if account.token_expiry:
+            facts.append(f"token until {words.clock_time(account.token_expiry, zone)}")
+        st.caption(words.plain(" · ".join(facts)))
+        if account.status_reason:
+            st.warning(words.plain(account.status_reason), icon=":material/warning:")
+        _actions(account)
+
+
+def _actions(account: Account) -> None:
+    core = access.core()
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Test", icon=":material/network_check:", key=f"test-{account.id}"):
+            with st.spinner("Asking the platform …"):
+                name = attempt(lambda: accounts.test(core, account.id))
+            if name is not None:
+                st.success(f"Signed in as {words.plain(name)}")
+        with st.popover("Edit", icon=":material/edit:"):
+            _edit(account)
+        with st.popover("Delete", icon=":material/delete:"):
+            st.write("An account that connections use, or that has history, is not deleted.")
+            if st.button("Delete it", key=f"delete-{account.id}") and attempt(lambda: _removed(account)):
+                st.rerun()
+
+
+def _edit(account: Account) -> None:
+    with st.form(f"edit-{account.id}", border=False):
+        alias = st.text_input("Alias", account.alias)
+        rights = st.selectbox(
+            "Rights to its posts", list(_RIGHTS), list(_RIGHTS).index(account.rights), format_func=lambda r: _RIGHTS[r]
+        )
+        note = st.text_area("Note about the rights", account.rights_note, max_chars=2_000)
+        if st.form_submit_button("Save", type="primary"):
+            values = {"alias": alias, "rights": rights, "rights_note": note}
+            who = access.require_user().username
+            if attempt(lambda: editing.change_account(access.core(), account.id, values, who=who)):
+                say_later(f"Account '{alias}' changed")
+                st.rerun()
+
+
+@st.dialog("Add account", width="medium")
+def _new_account() -> None:
+    access.require_user()
+    spec = st.selectbox("Platform", forms.platforms(), format_func=lambda s: s.title)
+    method = spec.auth_methods[0]
+    if len(spec.auth_methods) > 1:
+        method = st.selectbox("Way of signing in", spec.auth_methods, format_func=lambda m: m.label)
+    with st.form(f"new-account-{spec.platform}-{method.name}", border=False):
+        alias = st.text_input("Account alias", placeholder="TravelReels_Insta")
+        handle = st.text_input(spec.handle_label)
+        typed = {field.name: _credential(field) for field in method.fields}
+        rights = st.selectbox("Rights to its posts", list(_RIGHTS), format_func=lambda r: _RIGHTS[r])
+        if not st.form_submit_button("Save", type="primary"):
+            return
+    new = NewAccount(
+        platform=spec.platform,
+        alias=alias,
+        handle=handle,
+        auth_method=method.name,
+        credentials={name: value for name, value in typed.items() if value},
+        rights=rights,
+    )
+    if attempt(lambda: _created(new, spec)):
+        st.rerun()
+
+
+def _credential(field: CredentialField) -> str:
+    label = field.label if field.is_required else f"{field.label} (optional)"
+    if field.is_file:
+        uploaded = st.file_uploader(label, type="json", help=field.help or None)
+        return "" if uploaded is None else _text_of(uploaded.getvalue())
+    return st.text_input(label, type="password" if field.is_secret else "default", help=field.help or None) or ""
+
+
+def _text_of(content: bytes) -> str:
+    """As text; what is none is refused by the platform's own reading of it."""
+    return content.decode("utf-8", "replace")
+
+
+def _created(new: NewAccount, spec: ConnectorSpec) -> bool:
+    made = accounts.create(access.core(), new)
+    say_later(f"{spec.title} account '{made.alias}' added successfully")
+    return True
+
+
+def _removed(account: Account) -> bool:
+    accounts.remove(access.core(), account.id)
+    say_later(f"Account '{account.alias}' deleted")
+    return True

@@ -1,0 +1,59 @@
+"""The pieces screens are made of: a state badge, an error with its action, a button that runs a use case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
+
+from admin_app.ui.words import Look, plain
+from forwarder_core.domain.jobs import Failure
+from forwarder_core.errors import ForwarderError, Invalid
+
+Made = TypeVar("Made")
+_TOAST = "toast"
+
+
+def badge(look: Look) -> None:
+    st.badge(look.word, icon=look.icon, color=look.colour)
+
+
+def failure(error: Failure) -> None:
+    """What happened and what to do about it."""
+    st.error(f"**{plain(error.message)}**  \nWhat to do: {plain(error.action)}", icon=":material/error:")
+
+
+def refusal(error: ForwarderError) -> None:
+    """A use case said no: why, which fields, and what to do."""
+    lines = [f"**{plain(error.message)}**"]
+    if isinstance(error, Invalid):
+        lines += [f"- {plain(f.field)}: {plain(f.message)}" for f in error.fields]
+    st.error("\n\n".join([*lines, plain(error.action)]), icon=":material/error:")
+
+
+def attempt(act: Callable[[], Made]) -> Made | None:
+    """Run a use case; a refusal is shown and None returned. The UI's boundary: anything else is Streamlit's error."""
+    try:
+        return act()
+    except ForwarderError as e:
+        refusal(e)
+    except SQLAlchemyError:
+        st.error("The database does not answer. Nothing was changed; try again in a few seconds.")
+    return None
+
+
+def say_later(words: str) -> None:
+    """A toast after the next run, which usually is a rerun at once."""
+    st.session_state[_TOAST] = words
+
+
+def say_now() -> None:
+    if words := st.session_state.pop(_TOAST, None):
+        st.toast(plain(words), icon=":material/check_circle:")
+
+
+def text(words: str) -> None:
+    """Words from outside, exactly as they are."""
+    st.text(words)

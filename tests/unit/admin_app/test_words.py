@@ -1,0 +1,51 @@
+"""Text from outside stays text, and times always say their zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from admin_app.ui import words
+from admin_app.ui.live import is_web
+from forwarder_core.domain.accounts import AccountStatus
+from forwarder_core.domain.connections import ConnectionStatus
+from forwarder_core.domain.jobs import JobStatus, Step, WaitReason
+
+AT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+def test_every_state_has_a_word_and_an_icon() -> None:
+    assert set(words.JOB) == set(JobStatus) and set(words.CONNECTION) == set(ConnectionStatus)
+    assert set(words.STEP) == set(Step) and set(words.WAIT) == set(WaitReason)
+    assert all(words.account_look(status).word and words.account_look(status).icon for status in AccountStatus)
+
+
+def test_nothing_in_plain_text_is_markdown_any_more() -> None:
+    escaped = words.plain("<b>*x*</b> [a](javascript:b) :red[c] $d$ # e\n- f `g` :material/home:")
+    for mark in "<>*[]():$#`":
+        assert all(escaped[i - 1] == "\\" for i, c in enumerate(escaped) if c == mark), mark
+    assert "\n" not in escaped
+
+
+def test_times_are_shown_in_the_zone_of_the_settings() -> None:
+    assert words.clock_time(AT, ZoneInfo("Asia/Kolkata")) == "5 Jan 2026, 17:30:00 IST"
+    assert words.clock_time(None, ZoneInfo("UTC")) == "–"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 s"), (59.6, "1 min"), (75, "1 min 15 s"), (3_700, "1 h 1 min"), (90_000, "1 d 1 h")]
+)
+def test_spans_have_two_units(seconds: float, said: str) -> None:
+    assert words.span(seconds) == said
+
+
+def test_long_text_is_cut() -> None:
+    assert words.short("a " * 100, 10) == "a a a a a…"
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil", "https://a/b)c", "https://a b"])
+def test_only_addresses_of_the_web_become_links(url: str) -> None:
+    assert not is_web(url)
+    assert is_web("https://www.instagram.com/reel/C2xYz/?a=b&c=d")
