@@ -77,7 +77,7 @@ def post(
         .values(cause=cause or kind, next_at=now, created_at=now, **values)
         .on_conflict_do_nothing(index_elements=["workspace_id", "dedupe_key"])
     )
-    return tx.execute(made).rowcount == 1
+    return tx.execute(made.returning(outbox.c.id)).one_or_none() is not None
 
 
 # ---- sending ----------------------------------------------------------------------------------------------------
