@@ -1,0 +1,128 @@
+"""The schema comes from migrations alone: however often and however many start, they end at this version."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+
+from forwarder_core import db
+from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.engine import DatabaseClock, check, connect
+from forwarder_core.db.schema import SchemaNewer, config, upgrade
+from forwarder_core.db.tables import metadata
+from forwarder_core.errors import DatabaseUnreachable, StartError
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Iterator[Engine]:
+    engine = connect(empty_database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def migrated_engine(database_url: str) -> Iterator[Engine]:
+    engine = connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+def tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def run_alembic(engine: Engine, revision: str) -> None:
+    made = config()
+    with engine.connect() as connection:
+        made.attributes["connection"] = connection
+        (command.downgrade if revision == "base" else command.upgrade)(made, revision)
+        connection.commit()
+
+
+def test_an_empty_database_gets_every_table_and_the_second_start_changes_nothing(
+    empty: Engine, empty_database_url: str
+) -> None:
+    first = db.migrate(empty_database_url)
+    with empty.begin() as tx:
+        tx.execute(text("INSERT INTO users (username, password_hash, created_at) VALUES ('a', 'b', now())"))
+    assert upgrade(empty) == first
+    assert tables(empty) == {*metadata.tables, "alembic_version"}
+    with empty.begin() as tx:
+        assert tx.execute(text("SELECT count(*) FROM users")).scalar_one() == 1
+        assert tx.execute(text("SELECT id FROM workspaces")).scalars().all() == [WORKSPACE]
+
+
+def test_the_migrations_make_exactly_the_tables_the_queries_are_written_for(migrated_engine: Engine) -> None:
+    with migrated_engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_down_to_nothing_and_up_again(migrated_engine: Engine) -> None:
+    run_alembic(migrated_engine, "base")
+    assert tables(migrated_engine) == {"alembic_version"}
+    upgrade(migrated_engine)
+    assert tables(migrated_engine) == {*metadata.tables, "alembic_version"}
+
+
+def test_two_starts_at_once_both_succeed(empty_database_url: str, empty: Engine) -> None:
+    outcomes: list[object] = []
+    together = threading.Barrier(3)
+
+    def start() -> None:
+        together.wait()
+        try:
+            outcomes.append(db.migrate(empty_database_url))
+        except Exception as e:  # noqa: BLE001 - shown by the assertion below
+            outcomes.append(e)
+
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(outcomes) == 3 and len(set(outcomes)) == 1 and isinstance(outcomes[0], str), outcomes
+    assert "jobs" in tables(empty)
+
+
+def test_a_database_of_a_later_version_is_refused_and_left_alone(migrated_engine: Engine) -> None:
+    with migrated_engine.begin() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
+    with pytest.raises(SchemaNewer) as refused:
+        upgrade(migrated_engine)
+    assert "from_the_future" in str(refused.value) and isinstance(refused.value, StartError)
+    assert "jobs" in tables(migrated_engine)
+    with migrated_engine.begin() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert upgrade(migrated_engine), "the lock was let go"
+
+
+def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:
+    engine = connect("postgresql://forwarder:s3cr3t-pw@127.0.0.1:1/forwarder")
+    with pytest.raises(DatabaseUnreachable) as refused:
+        check(engine)
+    assert "127.0.0.1:1" in str(refused.value) and "s3cr3t-pw" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_every_table_of_a_tenant_has_its_workspace_in_every_unique_key_or_under_a_parent_that_has() -> None:
+    rooted = {name: table for name, table in metadata.tables.items() if "workspace_id" in table.c}
+    assert {"accounts", "connections", "jobs", "source_posts", "outbox", "settings"} <= set(rooted)
+    for table in rooted.values():
+        assert not table.c.workspace_id.nullable
+
+
+def test_the_databases_clock_is_the_servers_and_does_not_go_back(migrated_engine: Engine) -> None:
+    clock = DatabaseClock(migrated_engine)
+    read = [clock.now() for _ in range(50)]
+    assert read == sorted(read) and read[0].tzinfo is not None
+    with migrated_engine.connect() as tx:
+        server = tx.execute(text("SELECT clock_timestamp()")).scalar_one()
+    assert abs((server - clock.now()).total_seconds()) < 5
