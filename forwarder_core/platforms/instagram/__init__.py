@@ -1,13 +1,16 @@
-"""Instagram, reached the way its own app reaches it: what it is called, what a person types in, where it answers.
+"""Instagram by its two roads, the app's own interface and Meta's Graph API: names, forms, hosts.
 
 What lives here: the one SPEC. What does not: any code that talks to Instagram, and any import of its client library.
 The fact to know: the file servers' names change by region, so they are known by suffix and no other is fetched from.
+Which road an account takes is its `auth_method`; `roads` leads there.
 """
 
 from __future__ import annotations
 
 from forwarder_core.connectors.base import AuthMethod, ConnectorSpec, CredentialField, Role
 
+GRAPH_API = "graph_api"
+GRAPH_HOSTS = ("graph.instagram.com", "graph.facebook.com", "rupload.facebook.com")
 FILE_HOSTS = ("*.cdninstagram.com", "*.fbcdn.net")
 
 SPEC = ConnectorSpec(
@@ -18,6 +21,7 @@ SPEC = ConnectorSpec(
         AuthMethod(
             name="private",
             label="Login of the app",
+            asks_code=True,
             fields=(
                 CredentialField(
                     name="password",
@@ -41,11 +45,37 @@ SPEC = ConnectorSpec(
                 ),
             ),
         ),
+        AuthMethod(
+            name=GRAPH_API,
+            label="Meta's Graph API (professional accounts)",
+            fields=(
+                CredentialField(
+                    name="access_token",
+                    label="Access token",
+                    help="A long-lived token with reading and content publishing, of the Instagram login or of the "
+                    "Facebook login; which of the two is found out. Meta takes uploaded files from the latter only.",
+                ),
+                CredentialField(
+                    name="ig_user_id",
+                    label="Instagram account id",
+                    help="The number of the professional account. Found out by itself where it is left empty.",
+                    is_secret=False,
+                    is_required=False,
+                ),
+                CredentialField(
+                    name="facebook_page_id",
+                    label="Facebook page id",
+                    help="Of the page the Instagram account is linked to; only with the Facebook login.",
+                    is_secret=False,
+                    is_required=False,
+                ),
+            ),
+        ),
     ),
     roles={
-        Role.SOURCE: "source:InstagramSource",
-        Role.DESTINATION: "destination:InstagramDestination",
-        Role.AUTHENTICATOR: "auth:InstagramAuthenticator",
+        Role.SOURCE: "roads:source",
+        Role.DESTINATION: "roads:destination",
+        Role.AUTHENTICATOR: "roads:authenticator",
     },
-    hosts=("i.instagram.com", "b.i.instagram.com", "www.instagram.com", *FILE_HOSTS),
+    hosts=("i.instagram.com", "b.i.instagram.com", "www.instagram.com", *GRAPH_HOSTS, *FILE_HOSTS),
 )

@@ -18,6 +18,8 @@ from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
 from forwarder_core.errors import FieldError, Invalid
 from forwarder_core.platforms.instagram.client import POLITE, Pace
+from forwarder_core.platforms.instagram.graph_auth import FIELDS as GRAPH_FIELDS
+from forwarder_core.platforms.instagram.graph_auth import graph_fields
 from forwarder_core.platforms.instagram.session import PASSWORD, SESSION_ID, TOTP_SEED, Session
 
 _SESSION_ID = re.compile(r"\d+:[\x21-\x7e]+")
@@ -40,15 +42,17 @@ class InstagramAuthenticator:
 
 
 def secrets_from_form(fields: Mapping[str, str]) -> dict[str, str]:
-    """The credentials as they are stored, from what was typed in. Raises `Invalid` naming every bad field."""
+    """The credentials as they are stored, from what was typed in for either road. Raises `Invalid` naming every bad
+    field."""
     typed = {name: value.strip() if name != PASSWORD else value for name, value in fields.items() if value.strip()}
+    graph, bad_graph = graph_fields(fields)
     bad = [
         FieldError(f"credentials.{name}", "There is no such field.")
-        for name in sorted(set(fields) - {PASSWORD, SESSION_ID, TOTP_SEED})
-    ]
-    if PASSWORD not in typed and SESSION_ID not in typed:
+        for name in sorted(set(fields) - {PASSWORD, SESSION_ID, TOTP_SEED, *GRAPH_FIELDS})
+    ] + bad_graph
+    if not graph and PASSWORD not in typed and SESSION_ID not in typed:
         bad.append(FieldError(f"credentials.{PASSWORD}", "Give the password or a session id."))
-    secrets = dict(typed)
+    secrets = {**typed, **graph}
     for name, clean in ((SESSION_ID, _session_id), (TOTP_SEED, _totp_seed)):
         if name in typed:
             try:

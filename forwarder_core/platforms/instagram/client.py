@@ -157,6 +157,13 @@ class Client(instagrapi.Client):  # type: ignore[misc]  # the library is untyped
         """The library would open the web form in a session of its own: no timeout, proxies of the environment."""
         raise ChallengeRequired("Instagram wants this account confirmed on its website.")
 
+    def challenge_code_or_raised(self, choice: object, *args: Any, **kwargs: Any) -> str:
+        """The library prints the code to standard output, where logs are made of it."""
+        code = self.challenge_code_handler(self.username, choice)
+        if not code:
+            raise ChallengeRequired("The code Instagram sent was not entered.")
+        return code
+
     def challenge_code_handler(self, username: str, choice: object = None) -> str:
         return self.ask_code() if self.ask_code else ""
 

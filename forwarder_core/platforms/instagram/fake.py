@@ -1,4 +1,4 @@
-"""A fake Instagram: the hosts of its app and of its files, as far as the real client library needs them.
+"""A fake Instagram: the hosts of its app, of its files and of Meta's Graph API, as far as the real clients need them.
 
 What lives here: putting the endpoints together, and what the simulator asks a fake for. What does not: any endpoint.
 The fact to know: it answers the unmodified library on the real hostnames. A path it does not know is answered 404 and
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from forwarder_core.connectors.base import World, WorldAccount
+from forwarder_core.platforms.instagram import fake_graph
 from forwarder_core.platforms.instagram.fake_challenge import Challenge
 from forwarder_core.platforms.instagram.fake_files import Files
 from forwarder_core.platforms.instagram.fake_login import Login
@@ -35,19 +36,21 @@ _FILES = "/v/"
 
 def app(world: World) -> ASGIApp:
     parts = (Login(world), TwoStep(world), Challenge(world), Posts(world), Files(world), Uploads(world))
-    return Starlette(
-        routes=[route for part in parts for route in part.routes()], exception_handlers={Refused: answer_refusal}
-    )
+    private = [route for part in parts for route in part.routes()]
+    return Starlette(routes=[*fake_graph.routes(world), *private], exception_handlers={Refused: answer_refusal})
 
 
 def credentials(world: World, account: WorldAccount) -> Mapping[str, str]:
-    """What a person types into the account form."""
+    """What a person types into the account form: the fields of either road; a form shows those of one."""
     seed = account.secrets.get("totp_seed")
-    return {"password": account.password, **({"totp_seed": seed} if seed else {})}
+    private = {"password": account.password, **({"totp_seed": seed} if seed else {})}
+    return {**private, **fake_graph.credentials(world, account)}
 
 
 def account_of(request: Request, world: World) -> str | None:
     """Whose request this is, as far as its head tells: by session, or by the owner named in a file's address."""
+    if fake_graph.is_here(request):
+        return fake_graph.account_of(request, world)
     if request.url.path.startswith(_FILES):
         return request.url.path.removeprefix(_FILES).partition("/")[0]
     account = signed_in(request, world)

@@ -45,11 +45,11 @@ def _fits(post: SeenPost, evidence: Evidence) -> bool:
 def _has_our_words(post: SeenPost, evidence: Evidence) -> bool:
     if evidence.marker and evidence.marker in post.caption:
         return True
-    wanted = _plain(evidence.caption)
-    return bool(wanted) and _plain(post.caption) == wanted
+    wanted = plain(evidence.caption)
+    return bool(wanted) and plain(post.caption) == wanted
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """As Instagram may give a caption back: composed characters, runs of white space as one."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 

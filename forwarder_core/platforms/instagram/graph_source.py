@@ -1,0 +1,61 @@
+"""An Instagram professional account as a source through the Graph API: its own Reels listed, their files brought here.
+
+What lives here: two questions to Meta and the download. What does not: the token (`graph_session`), reading answers
+(`graph_media`), what was seen before (detection).
+The fact to know: the API shows an account its own posts only, and not every file of them; a file's address is signed
+and short-lived, so it is asked for right before each download.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from forwarder_core import egress
+from forwarder_core.clock import Clock
+from forwarder_core.connectors.base import CredentialBox, FetchedFile, Page
+from forwarder_core.domain.accounts import Account
+from forwarder_core.egress import Exit
+from forwarder_core.errors import PlatformTransient, SourceGone
+from forwarder_core.platforms.instagram.graph_client import GraphClient, Json
+from forwarder_core.platforms.instagram.graph_media import FIELDS, file_url, page_of
+from forwarder_core.platforms.instagram.graph_session import GraphSession
+
+_PAGE_SIZE = "25"
+_LARGEST_FILE_BYTES = 1_000_000_000  # own cap against a file server gone mad; a 15-minute Reel stays far below
+
+
+class GraphSource:
+    def __init__(self, account: Account, box: CredentialBox, exit_: Exit, *, clock: Clock | None = None) -> None:
+        self._session = GraphSession(account, box, exit_, clock=clock)
+
+    def list_posts(self, page: str | None = None) -> Page:
+        with self._session as session:
+            return page_of(session.ask(lambda client, ig: list_media(client, ig, page)))
+
+    def fetch(self, platform_post_id: str, into: Path, progress: Callable[[int, int | None], None]) -> FetchedFile:
+        """A signed address may expire between the answer and the download: then one fresh address is asked for."""
+        url = self._fresh_url(platform_post_id)
+        try:
+            return self._download(url, into, progress)
+        except SourceGone:
+            url = self._fresh_url(platform_post_id)
+        try:
+            return self._download(url, into, progress)
+        except SourceGone as e:
+            raise PlatformTransient("Instagram shows the post, but its file server refuses the file.") from e
+
+    def _download(self, url: str, into: Path, progress: Callable[[int, int | None], None]) -> FetchedFile:
+        """Without the token: the address is signed, and its server is not Meta's API."""
+        got = egress.download(self._session.exit, url, into, max_bytes=_LARGEST_FILE_BYTES, progress=progress)
+        return FetchedFile(path=got.path, size_bytes=got.size_bytes, sha256=got.sha256)
+
+    def _fresh_url(self, media_id: str) -> str:
+        with self._session as session:
+            return file_url(session.ask(lambda client, ig: client.get(media_id, fields=FIELDS)))
+
+
+def list_media(client: GraphClient, ig_user_id: str, page: str | None) -> Json:
+    """One page of the account's own posts of every kind, newest first."""
+    after = {"after": page} if page else {}
+    return client.get(f"{ig_user_id}/media", fields=FIELDS, limit=_PAGE_SIZE, **after)
