@@ -1,4 +1,4 @@
-"""YouTube, through its Data API v3: what it is called, what a person gives us, under which names it answers.
+"""YouTube, through its Data API v3, its feeds and yt-dlp: its name, what a person gives us, and its hosts.
 
 What lives here: the one SPEC. What does not: any code that talks to Google, and any import of its client library.
 The fact to know: without a token the account is stored but not usable; the web sign-in fills the token in later.
@@ -32,10 +32,19 @@ SPEC = ConnectorSpec(
                     is_required=False,
                     is_file=True,
                 ),
+                CredentialField(
+                    name="cookies",
+                    label="Cookies",
+                    help="Only for a source from which YouTube asks proof of being human: cookies.txt (Netscape form) "
+                    "of a browser that is signed in to YouTube.",
+                    is_required=False,
+                    is_file=True,
+                ),
             ),
         ),
     ),
     roles={
+        Role.SOURCE: "source:YouTubeSource",
         Role.DESTINATION: "destination:YouTubeDestination",
         Role.AUTHENTICATOR: "auth:YouTubeAuthenticator",
     },
@@ -48,5 +57,6 @@ SPEC = ConnectorSpec(
         "youtube.com",
         "m.youtube.com",
         "youtu.be",
+        "*.googlevideo.com",
     ),
 )

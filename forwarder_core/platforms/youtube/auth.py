@@ -1,7 +1,7 @@
 """The sign-in of a YouTube account: what the admin hands in, made into our secrets, and proved by one call.
 
-What lives here: reading the two JSON files of the account form strictly, and `identify`. What does not: renewing
-tokens (tokens.py) and the web sign-in itself (a service walks through it).
+What lives here: reading the files of the account form strictly, and `identify`. What does not: renewing tokens
+(tokens.py) and the sign-in on Google's page (oauth.py).
 The fact to know: a client JSON names the addresses our secrets are sent to. A file with another address than
 Google's is refused, and even Google's are never taken from the file.
 """
@@ -9,7 +9,8 @@ Google's is refused, and even Google's are never taken from the file.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +28,11 @@ SCOPES = (
 
 _MOST_BYTES = 64 * 1024
 _MOST_CHARS = 2048  # of one value
+_MOST_COOKIE_BYTES = 256 * 1024
+# domain, whether for subdomains, path, whether secure only, expiry, name, value
+_COOKIE = re.compile(
+    r"(?:#HttpOnly_)?\.?(?:[\w-]+\.)*(?:youtube|google)\.com\t(?:TRUE|FALSE)\t/[^\t]*\t(?:TRUE|FALSE)\t\d*\t[^\t]+\t[^\t]*"
+)
 _GOOGLE_HOSTS = ("accounts.google.com", "oauth2.googleapis.com")
 _FULL_SCOPE = "https://www.googleapis.com/auth/youtube"
 _UPLOADING = {SCOPES[0], _FULL_SCOPE, f"{_FULL_SCOPE}.force-ssl"}
@@ -48,17 +54,30 @@ class YouTubeAuthenticator:
 
 
 def secrets_from_form(fields: Mapping[str, str]) -> dict[str, str]:
-    """The secrets in `oauth_client` and `token`, each the text of a JSON file; a field that is missing adds none.
+    """The secrets in `oauth_client` and `token`, each the text of a JSON file, and in `cookies`, a browser's export; a
+    field that is missing adds none.
 
     Raises Invalid, naming the field. The answer is merged over the secrets an account has already.
     """
     client = _client_secrets(fields["oauth_client"]) if fields.get("oauth_client") else {}
     token = _token_secrets(fields["token"]) if fields.get("token") else {}
-    if not client and not token:
+    cookies = {"cookies": cookies_from(fields["cookies"])} if fields.get("cookies") else {}
+    if not client and not token and not cookies:
         raise _bad("oauth_client", "an OAuth client JSON is needed")
     if client and token.get("client_id", client["client_id"]) != client["client_id"]:
         raise _bad("token", "this token was made for another OAuth client")
-    return {**token, **client}
+    return {**token, **client, **cookies}
+
+
+def cookies_from(text: str) -> str:
+    """A Netscape cookie file, as browsers' extensions export it, cut to the lines that are YouTube's or Google's."""
+    if len(text.encode()) > _MOST_COOKIE_BYTES:
+        raise _bad("cookies", f"it is larger than {_MOST_COOKIE_BYTES // 1024} KiB")
+    lines = [line.rstrip("\r") for line in text.removeprefix("\ufeff").split("\n")]
+    kept = [line for line in lines if _COOKIE.fullmatch(line)]
+    if not kept:
+        raise _bad("cookies", "it holds no cookies of youtube.com in Netscape form")
+    return "\n".join(["# Netscape HTTP Cookie File", *kept, ""])
 
 
 def _client_secrets(text: str) -> dict[str, str]:
@@ -70,7 +89,15 @@ def _client_secrets(text: str) -> dict[str, str]:
     for name in ("auth_uri", "token_uri"):
         if name in client and not _is_google(client[name]):
             raise _bad("oauth_client", f"its {name} is not at {' or '.join(_GOOGLE_HOSTS)}")
-    return {name: _text("oauth_client", client, name) for name in ("client_id", "client_secret")}
+    secrets = {name: _text("oauth_client", client, name) for name in ("client_id", "client_secret")}
+    return secrets | {"client_kind": kinds[0], "redirect_uris": _redirect_uris(client.get("redirect_uris", []))}
+
+
+def _redirect_uris(given: Any) -> str:
+    """Space-separated; no URI holds a space. They are only ever compared with ours, never called."""
+    if not isinstance(given, list) or not all(isinstance(each, str) and each.isprintable() for each in given):
+        raise _bad("oauth_client", "its redirect_uris is no list of addresses")
+    return " ".join("".join(each.split()) for each in given)
 
 
 def _token_secrets(text: str) -> dict[str, str]:
@@ -119,12 +146,17 @@ def _is_google(address: Any) -> bool:
     return parts is not None and parts.scheme == "https" and parts.netloc in _GOOGLE_HOSTS
 
 
+def is_enough(granted: Iterable[str]) -> bool:
+    """Do these permissions let us upload, and look at our own uploads?"""
+    permissions = set(granted)
+    return bool(permissions & _UPLOADING and permissions & _READING)
+
+
 def _check_scopes(scopes: Any) -> None:
-    """Where a token names its permissions, they must be enough to upload and to look at our own uploads."""
-    if not scopes:
-        return
-    granted = set(scopes.split() if isinstance(scopes, str) else map(str, scopes) if isinstance(scopes, list) else ())
-    if not granted & _UPLOADING or not granted & _READING:
+    """Where a token names its permissions, they must be enough."""
+    if scopes and not is_enough(
+        scopes.split() if isinstance(scopes, str) else map(str, scopes) if isinstance(scopes, list) else ()
+    ):
         raise _bad("token", f"it lacks a permission; needed are {' and '.join(SCOPES)}")
 
 

@@ -66,19 +66,24 @@ class YouTubeClient:
         return dict(answer["items"][0])
 
     def playlist_page(self, playlist_id: str, page: str | None) -> tuple[list[Json], str | None]:
-        """One page of a playlist and the name of the next. A channel without uploads has no such playlist: empty."""
+        """As `list_playlist`; a channel without uploads has no such playlist: empty."""
+        try:
+            return self.list_playlist(playlist_id, page)
+        except SourceGone:
+            return [], None
+
+    def list_playlist(self, playlist_id: str, page: str | None) -> tuple[list[Json], str | None]:
+        """One page of a playlist and the name of the next. Raises SourceGone where there is no such playlist."""
         request = self._api.playlistItems().list(
             part="contentDetails", playlistId=playlist_id, maxResults=_PAGE, pageToken=page
         )
-        try:
-            answer = self._execute(request)
-        except SourceGone:
-            return [], None
+        answer = self._execute(request)
         return list(answer.get("items", ())), answer.get("nextPageToken")
 
-    def videos(self, ids: Sequence[str], part: str) -> list[Json]:
-        """Those of `ids` (50 at most) that exist."""
-        return list(self._execute(self._api.videos().list(part=part, id=",".join(ids))).get("items", ()))
+    def videos(self, ids: Sequence[str], part: str, *, max_height: int | None = None) -> list[Json]:
+        """Those of `ids` (50 at most) that exist. With `max_height` the part `player` tells each one's shape."""
+        request = self._api.videos().list(part=part, id=",".join(ids), maxHeight=max_height)
+        return list(self._execute(request).get("items", ()))
 
     def insert_request(self, draft: Draft, media: MediaFileUpload) -> HttpRequest:
         """`videos.insert` as the library would send it; sessions.py sends it in our own order."""

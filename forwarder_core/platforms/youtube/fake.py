@@ -1,27 +1,29 @@
 """A YouTube for tests and the demo: the part of Google that we talk to, strict where Google is strict.
 
 What lives here: which path is answered by what, and what the simulator asks of a platform's fake. What does not: the
-answers (fake_oauth.py, fake_api.py, fake_uploads.py). The fact to know: it is written from the vendor's documents
-and our measurements, not from our own client, and everything it must remember is in the world's notes.
+answers (fake_oauth.py, fake_api.py, fake_uploads.py, fake_feed.py, fake_player.py). The fact to know: it is written
+from the vendor's documents and our measurements, not from our own client, and everything it must remember is in the
+world's notes.
 """
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Host, Route, Router
 
 from forwarder_core.connectors.base import World, WorldAccount
-from forwarder_core.platforms.youtube import SPEC, fake_oauth
+from forwarder_core.platforms.youtube import fake_oauth
 from forwarder_core.platforms.youtube.fake_answers import Refused, refusal
 from forwarder_core.platforms.youtube.fake_api import Api
+from forwarder_core.platforms.youtube.fake_feed import Feed
 from forwarder_core.platforms.youtube.fake_oauth import OAuth, client_of, token_owner
+from forwarder_core.platforms.youtube.fake_player import Player
 from forwarder_core.platforms.youtube.fake_uploads import Uploads
 
 _FAULT_WORDS = {
@@ -44,15 +46,16 @@ def app(world: World) -> Starlette:
         ]
     )
     accounts = Router([Route(path, oauth.consent) for path in ("/o/oauth2/v2/auth", "/o/oauth2/auth")])
-    watch = _WatchPages(world)
-    pages = Router([Route("/shorts/{id}", watch.by_path), Route("/watch", watch.by_query), Route("/", watch.front)])
+    player, feed = Player(world), Feed(world)
+    pages = Router([*player.routes(), Route("/feeds/videos.xml", feed.videos)])
     return Starlette(
         routes=[
             Host("oauth2.googleapis.com", Router([Route("/token", oauth.token, methods=["POST"])])),
             Host("accounts.google.com", accounts),
             *(Host(name, data) for name in ("youtube.googleapis.com", "www.googleapis.com")),
             *(Host(name, pages) for name in ("www.youtube.com", "m.youtube.com", "youtube.com")),
-            Host("youtu.be", Router([Route("/{id}", watch.by_path)])),
+            Host("youtu.be", Router([Route("/{id}", player.by_path)])),
+            Host("{server}.googlevideo.com", Router([Route("/videoplayback", player.video)])),
         ],
         exception_handlers={Refused: refusal},
     )
@@ -93,26 +96,3 @@ def fault_response(name: str, value: Mapping[str, Any]) -> Response | None:
     status, reason = int(value.get("status", status)), str(value.get("reason", reason))
     refused = Refused(status, reason, message, retry_after_s=value.get("retry_after"))
     return refused.response()
-
-
-class _WatchPages:
-    """What a browser without a login sees."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def by_path(self, request: Request) -> Response:
-        return self._page(request.path_params["id"])
-
-    def by_query(self, request: Request) -> Response:
-        return self._page(request.query_params.get("v", ""))
-
-    def front(self, request: Request) -> Response:
-        return HTMLResponse(f"<!DOCTYPE html><title>{SPEC.title}</title>")
-
-    def _page(self, video_id: str) -> Response:
-        post = self._world.post(SPEC.platform, video_id)
-        if post is None or post.privacy == "private":
-            return HTMLResponse("<!DOCTYPE html><title>YouTube</title><p>This video isn't available any more.", 404)
-        title, text = html.escape(post.title), html.escape(post.caption)
-        return HTMLResponse(f"<!DOCTYPE html><title>{title} - YouTube</title><h1>{title}</h1><p>{text}</p>")

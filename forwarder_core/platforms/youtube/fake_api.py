@@ -19,6 +19,7 @@ from forwarder_core.platforms.youtube.fake_answers import Refused
 from forwarder_core.platforms.youtube.fake_oauth import signed_in
 
 PROCESSING_S = 1.0
+_LONGEST_SHORT_MS = 180_000
 VIDEO_PARTS = ("snippet", "contentDetails", "status", "processingDetails", "statistics", "player", "fileDetails")
 _CHANNEL_PARTS = ("snippet", "contentDetails", "statistics", "status", "brandingSettings")
 _ITEM_PARTS = ("snippet", "contentDetails", "status")
@@ -48,9 +49,8 @@ class Api:
         parts = asked_parts(request, _ITEM_PARTS)
         refuse_on_quota(request, self._world, account)
         playlist = request.query_params.get("playlistId", "")
-        owner = self._world.account(SPEC.platform, f"UC{playlist[2:]}") if playlist.startswith("UU") else None
-        shown = self._shown(owner, account) if owner else []
-        if owner is None or not shown:
+        shown = self._listed_in(playlist, account)
+        if not shown:
             raise Refused(404, "playlistNotFound", "The playlist identified with the playlistId cannot be found.")
         size, start = _page_of(request)
         items = [_cut(playlist_item(video, playlist), parts) for video in shown[start : start + size]]
@@ -61,7 +61,10 @@ class Api:
         account = signed_in(request, self._world)
         parts = asked_parts(request, VIDEO_PARTS)
         refuse_on_quota(request, self._world, account)
-        ids = request.query_params.get("id", "").split(",")
+        query = request.query_params
+        if not query.get("maxHeight", "72").isdigit() or not 72 <= int(query.get("maxHeight", "72")) <= 8192:
+            raise Refused(400, "invalidParameter", "Invalid value for maxHeight.")
+        ids = query.get("id", "").split(",")
         if not ids[0] or len(ids) > 50:
             raise Refused(400, "missingRequiredParameter", "No filter selected. Expected one of: id")
         found = [video for video in (video_of(self._world, id_) for id_ in ids) if video]
@@ -69,19 +72,53 @@ class Api:
         for each in visible:
             if each["snippet"]["channelId"] != account.id:
                 each["snippet"].pop("tags", None)  # tags are shown to the uploader only
+            self._add_counts(each)
+            if height := query.get("maxHeight"):
+                self._add_shape(each, int(height))
         return _listed("youtube#videoListResponse", [_cut(each, parts) for each in visible])
+
+    def _add_counts(self, video: Json) -> None:
+        """`views` and `likes` in the owner's secrets."""
+        owner = self._world.account(SPEC.platform, video["snippet"]["channelId"])
+        for name, secret in (("viewCount", "views"), ("likeCount", "likes")):
+            video["statistics"][name] = owner.secrets.get(secret, "0") if owner else "0"
+
+    def _add_shape(self, video: Json, height: int) -> None:
+        """The size of a player of this height at most, known once the video is processed."""
+        post = self._world.post(SPEC.platform, video["id"])
+        if post and video["status"]["uploadStatus"] == "processed":
+            video["player"] |= {"embedHeight": str(height), "embedWidth": str(height * post.width // post.height)}
+
+    def _listed_in(self, playlist: str, asker: WorldAccount) -> list[Json]:
+        """`UU…` all uploads of a channel; `UUSH…` its Shorts, which not every channel has (secret `no_shorts_list`)."""
+        by_prefix = {prefix: playlist.removeprefix(prefix) for prefix in ("UUSH", "UU") if playlist.startswith(prefix)}
+        for prefix, bare in by_prefix.items():
+            if owner := self._world.account(SPEC.platform, f"UC{bare}"):
+                shown = self._shown(owner, asker)
+                if prefix == "UU":
+                    return shown
+                return [] if owner.secrets.get("no_shorts_list") else [each for each in shown if self._is_short(each)]
+        return []
+
+    def _is_short(self, video: Json) -> bool:
+        post = self._world.post(SPEC.platform, video["id"])
+        return post is not None and is_short(post)
 
     def _shown(self, owner: WorldAccount, asker: WorldAccount) -> list[Json]:
         """The uploads of `owner` that `asker` may list by now, newest first."""
-        notes, now = self._world.notes(SPEC.platform), self._world.now()
-        videos = []
-        for post in self._world.posts(SPEC.platform, owner.id):
-            hidden_until = notes.get(f"video:{post.id}", {}).get("hidden_until")
-            if hidden_until and datetime.fromisoformat(hidden_until) > now:
-                continue
-            if owner.id == asker.id or post.privacy == "public":
-                videos.append(video_of(self._world, post.id) or {})
-        return videos
+        posts = [post for post in self._world.posts(SPEC.platform, owner.id) if is_listed(self._world, post.id)]
+        shown = [post for post in posts if owner.id == asker.id or post.privacy == "public"]
+        return [video_of(self._world, post.id) or {} for post in shown]
+
+
+def is_listed(world: World, video_id: str) -> bool:
+    """False while a listing lags behind."""
+    hidden_until = world.notes(SPEC.platform).get(f"video:{video_id}", {}).get("hidden_until")
+    return not hidden_until or datetime.fromisoformat(hidden_until) <= world.now()
+
+
+def is_short(post: WorldPost) -> bool:
+    return post.duration_ms <= _LONGEST_SHORT_MS and post.height >= post.width
 
 
 def asked_parts(request: Request, known: Sequence[str]) -> list[str]:
@@ -107,7 +144,8 @@ def video_of(world: World, video_id: str) -> Json | None:
     if post is None and "refused" not in facts:
         return None
     published_at = post.published_at if post else datetime.fromisoformat(facts["at"])
-    is_young = world.now() < published_at + timedelta(seconds=PROCESSING_S)
+    # What a person posts appears when it is finished; only an upload is seen while it is being processed.
+    is_young = bool(facts) and world.now() < published_at + timedelta(seconds=PROCESSING_S)
     is_processed = post is not None and not is_young and not facts.get("never_finishes")
     state: Json = {"uploadStatus": "processed" if is_processed else "uploaded"}
     if post is None and not is_young:
@@ -120,6 +158,7 @@ def video_of(world: World, video_id: str) -> Json | None:
         "contentDetails": _content(post if is_processed else None),
         "processingDetails": {"processingStatus": _PROCESSING[state["uploadStatus"]]},
         "statistics": {"viewCount": "0", "likeCount": "0", "commentCount": "0"},
+        "player": {"embedHtml": f'<iframe src="//www.youtube.com/embed/{video_id}"></iframe>'},
     }
 
 

@@ -30,7 +30,10 @@ def test_both_kinds_of_client_are_taken(kind: str) -> None:
         token_uri="https://oauth2.googleapis.com/token",
         redirect_uris=["http://localhost:8080/oauth2callback"],
     )
-    assert secrets_from_form({"oauth_client": text, "token": ""}) == CLIENT
+    assert secrets_from_form({"oauth_client": text, "token": ""}) == CLIENT | {
+        "client_kind": kind,
+        "redirect_uris": "http://localhost:8080/oauth2callback",
+    }
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,7 @@ def test_every_common_form_of_a_token_is_taken(given: dict[str, Any], access: bo
     secrets = secrets_from_form({"oauth_client": client(), "token": token(**given)})
     assert secrets.pop("access_token", None) == ("ya29.a" if access else None)
     assert str(secrets.pop("access_token_expiry", "2026-11-20T10:00:00+00:00")).startswith("2026-11-20T10:00:00")
-    assert secrets == CLIENT | TOKEN
+    assert secrets == CLIENT | TOKEN | {"client_kind": "installed", "redirect_uris": ""}
 
 
 def test_a_token_file_may_bring_its_client_along() -> None:
@@ -115,3 +118,28 @@ def test_any_other_token_file_is_refused_naming_the_field(text: str) -> None:
 def test_nothing_at_all_is_refused() -> None:
     with pytest.raises(Invalid):
         secrets_from_form({})
+
+
+COOKIE = ".youtube.com\tTRUE\t/\tTRUE\t1800000000\tSID\tg.a000"
+
+
+def test_cookies_of_youtube_are_taken_and_others_left_out() -> None:
+    text = f"# Netscape HTTP Cookie File\r\n\r\n{COOKIE}\r\n.bank.example\tTRUE\t/\tTRUE\t0\tkey\tvalue\r\n"
+    secrets = secrets_from_form({"cookies": text})
+    assert secrets == {"cookies": f"# Netscape HTTP Cookie File\n{COOKIE}\n"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "SID=g.a000", ".bank.example\tTRUE\t/\tTRUE\t0\tkey\tvalue", ".notyoutube.com" + COOKIE[12:], "x" * 300_000],
+)
+def test_any_other_cookie_file_is_refused_naming_the_field(text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        secrets_from_form({"cookies": text})
+    assert [each.field for each in caught.value.fields] == ["cookies"]
+
+
+@pytest.mark.parametrize("uris", ["https://a.example", [1], ["https://a.example/\n"]])
+def test_addresses_of_a_client_file_must_be_a_list_of_addresses(uris: Any) -> None:
+    with pytest.raises(Invalid):
+        secrets_from_form({"oauth_client": client("web", redirect_uris=uris)})
