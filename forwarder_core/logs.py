@@ -30,13 +30,15 @@ _NOISY = (
 _MIN_SECRET_CHARS = 6
 _SHAPES = re.compile(
     r"(?P<keep>(?:access_token|refresh_token|client_secret|password|passwd|sessionid|session_id|upload_id|api_key|"
-    r"authorization|token|totp_seed|code_verifier)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+)?)(?P<secret>[^\s\"'&,;}<>]{4,})"
+    r"authorization|token|totp_seed|code_verifier)[\"']?\s*[=:]\s*[\"']?(?:(?:bearer|basic|oauth)\s+)?)(?P<secret>[^\s\"'&,;}<>]{4,})"
     r"|(?P<bearer>bearer\s+)[\w.~+/=-]{8,}"
     r"|(?P<login>://[^\s:/@]+:)[^\s@/]+(?=@)"
     r"|(?P<bot>/bot\d{5,}:)[\w-]{20,}"
     r"|(?P<google>\bya29\.|\b1//|GOCSPX-|\bIGT:2:|\bEAA|\bgAAAA)[\w./+=-]{8,}",
     re.IGNORECASE,
 )
+# Neither a database nor an alert takes these.
+_UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)])
 _live: set[str] = set()
 _live_lock = threading.Lock()
 
@@ -54,7 +56,7 @@ def redact(text: str) -> str:
         live = sorted(_live, key=len, reverse=True)
     for secret in live:
         text = text.replace(secret, MASK)
-    return _SHAPES.sub(_mask, text)
+    return _SHAPES.sub(_mask, text.translate(_UNSTORABLE))
 
 
 def _mask(match: re.Match[str]) -> str:

@@ -24,6 +24,7 @@ TEMPLATE = "template_migrated"
 _numbers = count()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole stacks run one after the other: two at once would measure each other."""
     for item in items:

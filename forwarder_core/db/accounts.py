@@ -54,6 +54,12 @@ def remove(tx: Tx, account_id: int) -> bool:
     return tx.execute(accounts.delete().where(_OWN, accounts.c.id == account_id)).rowcount == 1
 
 
+def cool_down(tx: Tx, account_id: int, until: datetime) -> None:
+    """Leave the account in peace until then, or until the later time it was given before."""
+    rests = func.greatest(accounts.c.cool_down_until, until)
+    tx.execute(update(accounts).where(_OWN, accounts.c.id == account_id).values(cool_down_until=rests))
+
+
 def set_status(tx: Tx, account_id: int, status: AccountStatus, reason: str | None) -> bool:
     """True when this changed it."""
     return (

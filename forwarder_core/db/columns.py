@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -18,6 +19,8 @@ metadata = MetaData(
     }
 )
 
+_BATCH_ROWS = 2_000
+Row = TypeVar("Row")
 WORKSPACE = 1  # the one workspace of a single-administrator installation
 
 
@@ -50,3 +53,8 @@ def word(name: str, *, default: str | None = None, nullable: bool = False) -> Co
 def facts(name: str) -> Column[Any]:
     """A JSON object; empty where nothing was said."""
     return Column(name, JSONB, nullable=False, server_default=text("'{}'::jsonb"))
+
+
+def in_batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """So many at a time that their values fit one statement (PostgreSQL takes 65,535)."""
+    return (rows[start : start + _BATCH_ROWS] for start in range(0, len(rows), _BATCH_ROWS))

@@ -13,9 +13,14 @@ from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.flow import connections, jobs
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.filters import FilterMode, Filters
+from forwarder_core.domain.retries import RetryPolicy, Strategy
 from forwarder_core.domain.schedules import DEFAULT_INTERVAL_S, Schedule
-from forwarder_core.domain.transforms import Fit, Quality, TooLong, TransformOptions
+from forwarder_core.domain.transforms import Fit, Quality, TooLong, TransformOptions, layout_of, upscale_of
 
+USUAL_RETRIES = RetryPolicy()
+_A_WEEK_MINUTES = 7 * 24 * 60
+_WAIT_KEYS = ("backoff_multiplier", "initial_delay_seconds", "max_delay_seconds")
+_RETRY_KEYS = {*_WAIT_KEYS, "max_attempts", "backoff_strategy", "retry_on_errors", "no_retry_on_errors"}
 _OWN = (connections.c.workspace_id == WORKSPACE) & connections.c.deleted_at.is_(None)
 
 
@@ -108,7 +113,7 @@ def connection_of(row: Row[Any]) -> Connection:
         status_reason=row.status_reason,
         proxy_id=row.proxy_id,
         filters=filters_of(row.filters),
-        schedule=Schedule(check_interval_s=row.schedule.get("check_interval_minutes", DEFAULT_INTERVAL_S / 60) * 60),
+        schedule=schedule_of(row.schedule),
         transform=transform_of(row.transform_options),
         publish=row.publish_options,
         retry_policy=row.retry_policy,
@@ -123,7 +128,7 @@ def filters_of(stored: Mapping[str, Any]) -> Filters:
     days = stored.get("date_range") or {}
     return Filters(
         mode=FilterMode(stored.get("mode", FilterMode.ALL_NEW)),
-        caption_keywords=tuple(stored.get("caption_keywords", ())),
+        caption_keywords=_words(stored.get("caption_keywords", ())),
         include_old_posts=bool(stored.get("include_old_posts", False)),
         newest_n=int(stored["newest_n"]) if stored.get("newest_n") is not None else None,
         max_age_h=float(stored["max_age_h"]) if stored.get("max_age_h") is not None else None,
@@ -132,12 +137,52 @@ def filters_of(stored: Mapping[str, Any]) -> Filters:
     )
 
 
+def _words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not all(isinstance(word, str) and word.strip() for word in value):
+        raise ValueError("caption_keywords must be a list of words")
+    return tuple(value)
+
+
+def schedule_of(stored: Mapping[str, Any]) -> Schedule:
+    """Raises ValueError for an interval that is no positive number of minutes."""
+    minutes = stored.get("check_interval_minutes", DEFAULT_INTERVAL_S / 60)
+    if isinstance(minutes, bool) or not isinstance(minutes, (int, float)) or not 0 < minutes <= _A_WEEK_MINUTES:
+        raise ValueError("check_interval_minutes must be a number of minutes above 0 and at most a week")
+    return Schedule(check_interval_s=minutes * 60)
+
+
+def retry_policy_of(stored: Mapping[str, Any], usual: RetryPolicy = USUAL_RETRIES) -> RetryPolicy:
+    """The policy a connection asks for, over the usual one. Raises ValueError for values that make none."""
+    if unknown := stored.keys() - _RETRY_KEYS:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    waits = {key: _not_negative(key, stored[key]) for key in _WAIT_KEYS if key in stored}
+    return RetryPolicy(
+        max_retries=int(_not_negative("max_attempts", stored.get("max_attempts", usual.max_retries))),
+        delays_s=() if waits or "backoff_strategy" in stored else usual.delays_s,
+        strategy=Strategy(stored.get("backoff_strategy", usual.strategy)),
+        multiplier=waits.get("backoff_multiplier", usual.multiplier),
+        initial_delay_s=waits.get("initial_delay_seconds", usual.initial_delay_s),
+        max_delay_s=waits.get("max_delay_seconds", usual.max_delay_s),
+        retry_on=frozenset(stored.get("retry_on_errors", ())),
+        no_retry_on=frozenset(stored.get("no_retry_on_errors", ())),
+    )
+
+
+def _not_negative(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1_000_000:
+        raise ValueError(f"{key} must be a number from 0 to 1,000,000")
+    return float(value)
+
+
 def transform_of(stored: Mapping[str, Any]) -> TransformOptions:
+    upscale, upscale_to_4k = upscale_of(stored)
     return TransformOptions(
-        upscale=bool(stored.get("upscale", False)),
+        upscale=upscale,
+        upscale_to_4k=upscale_to_4k,
         quality=Quality(stored.get("quality", Quality.OPTIMIZED)),
         too_long=TooLong(stored.get("too_long", TooLong.TRIM)),
         fit=Fit(stored.get("fit", Fit.PAD)),
+        layout=layout_of(stored.get("greenscreen")),
     )
 
 

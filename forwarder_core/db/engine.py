@@ -29,6 +29,7 @@ def connect(url: str, *, pool_size: int = 5, name: str = "forwarder") -> Engine:
         pool_size=pool_size,
         max_overflow=10,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error text must not carry a row's values
         connect_args={"connect_timeout": 5, "application_name": name},
     )
 

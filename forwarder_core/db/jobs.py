@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Row, Subquery, and_, case, func, insert, l
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db import accounts as accounts_db
-from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.columns import WORKSPACE, in_batches
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.accounts import accounts
 from forwarder_core.db.tables.flow import attempts, connections, jobs, source_posts
@@ -40,10 +40,12 @@ _source, _destination = accounts.alias("source"), accounts.alias("destination")
 
 def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Queue jobs; a (connection, post) that has one already keeps it. Returns the ids made."""
-    if not rows:
-        return []
-    made = upsert(jobs).values(list(rows)).on_conflict_do_nothing(index_elements=["connection_id", "source_post_id"])
-    return list(tx.execute(made.returning(jobs.c.id)).scalars())
+    made: list[int] = []
+    for batch in in_batches(rows):
+        insertion = upsert(jobs).values(list(batch))
+        insertion = insertion.on_conflict_do_nothing(index_elements=["connection_id", "source_post_id"])
+        made += tx.execute(insertion.returning(jobs.c.id)).scalars()
+    return made
 
 
 def get(tx: Tx, job_id: int) -> Job | None:
@@ -159,7 +161,12 @@ def stamp_again(tx: Tx, job_id: int, until: datetime) -> int | None:
     """Stamp one job by hand, whether its retry is due or it is dead; its new dispatch number, or None elsewhere."""
     again = (
         update(jobs)
-        .where(_OWN, jobs.c.id == job_id, jobs.c.status.in_([JobStatus.RETRY_WAIT, JobStatus.DEAD, JobStatus.QUEUED]))
+        .where(
+            _OWN,
+            jobs.c.id == job_id,
+            jobs.c.status.in_([JobStatus.RETRY_WAIT, JobStatus.DEAD, JobStatus.QUEUED]),
+            jobs.c.deleted_at.is_(None),
+        )
         .values(
             status=JobStatus.QUEUED,
             completed_at=None,
@@ -227,7 +234,7 @@ def claim(
             _OWN,
             jobs.c.id == job_id,
             jobs.c.dispatch_no == dispatch_no,
-            jobs.c.dispatched_until.is_not(None),
+            jobs.c.dispatched_until >= now,
             jobs.c.status.in_(before(JobStatus.RUNNING)),
             allowed,
         )
@@ -345,7 +352,7 @@ def move(
     origins = before(to) - {JobStatus.RUNNING}
     moved = (
         update(jobs)
-        .where(_OWN, jobs.c.id.in_(job_ids), jobs.c.status.in_(origins))
+        .where(_OWN, jobs.c.id.in_(job_ids), jobs.c.status.in_(origins), jobs.c.deleted_at.is_(None))
         .values(
             status=to,
             dispatched_until=None,

@@ -21,6 +21,7 @@ from forwarder_core.domain.accounts import AccountStatus
 from forwarder_core.domain.jobs import Job, JobStatus
 
 _OWN = jobs.c.workspace_id == WORKSPACE
+_SHOWN = jobs.c.deleted_at.is_(None)  # a dead letter the admin deleted is on no list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def _views() -> Select[Any]:
         )
         .join(connections, connections.c.id == jobs.c.connection_id)
         .join(source_posts, source_posts.c.id == jobs.c.source_post_id)
-        .where(_OWN)
+        .where(_OWN, _SHOWN)
     )
 
 
@@ -68,7 +69,7 @@ def count_jobs(tx: Tx, **wanted: Any) -> int:
     query = (
         select(func.count())
         .select_from(jobs.join(connections, connections.c.id == jobs.c.connection_id))
-        .where(_OWN, *_wanted(wanted))
+        .where(_OWN, _SHOWN, *_wanted(wanted))
     )
     return tx.execute(query).scalar_one()
 

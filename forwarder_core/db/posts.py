@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, and_, exists, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.columns import WORKSPACE, in_batches
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.flow import connections, decisions, origins, source_posts
 from forwarder_core.domain.posts import Decision, SeenPost, SourcePost, Verdict
@@ -21,11 +21,12 @@ _OWN = source_posts.c.workspace_id == WORKSPACE
 
 def record(tx: Tx, account_id: int, posts: Iterable[SeenPost], now: datetime) -> int:
     """Keep the posts not kept yet; return how many those were. What was seen before stays as it was."""
-    rows = [_row(account_id, post, now) for post in posts]
-    if not rows:
-        return 0
-    made = upsert(source_posts).values(rows).on_conflict_do_nothing(index_elements=["account_id", "platform_post_id"])
-    return len(tx.execute(made.returning(source_posts.c.id)).all())
+    new = 0
+    for batch in in_batches([_row(account_id, post, now) for post in posts]):
+        made = upsert(source_posts).values(batch)
+        made = made.on_conflict_do_nothing(index_elements=["account_id", "platform_post_id"])
+        new += len(tx.execute(made.returning(source_posts.c.id)).all())
+    return new
 
 
 def known_among(tx: Tx, account_id: int, platform_post_ids: Sequence[str]) -> set[str]:
@@ -63,8 +64,8 @@ def decide(tx: Tx, connection_id: int, verdicts: Mapping[int, Decision], now: da
         }
         for post_id, decision in verdicts.items()
     ]
-    if rows:
-        made = upsert(decisions).values(rows)
+    for batch in in_batches(rows):
+        made = upsert(decisions).values(batch)
         tx.execute(
             made.on_conflict_do_update(
                 index_elements=["connection_id", "source_post_id"],
@@ -118,10 +119,13 @@ def count_undecided(tx: Tx) -> int:
 
 def roots_of(tx: Tx, platform: str, remote_ids: Sequence[str]) -> dict[str, int]:
     """Which of these ids we created ourselves, and the root post each goes back to."""
-    query = select(origins.c.remote_id, origins.c.root_post_id).where(
-        origins.c.workspace_id == WORKSPACE, origins.c.platform == platform, origins.c.remote_id.in_(remote_ids)
-    )
-    return {row.remote_id: row.root_post_id for row in tx.execute(query)}
+    found: dict[str, int] = {}
+    for batch in in_batches(remote_ids):
+        query = select(origins.c.remote_id, origins.c.root_post_id).where(
+            origins.c.workspace_id == WORKSPACE, origins.c.platform == platform, origins.c.remote_id.in_(batch)
+        )
+        found |= {row.remote_id: row.root_post_id for row in tx.execute(query)}
+    return found
 
 
 def add_origin(tx: Tx, *, platform: str, remote_id: str, root_post_id: int, publication_id: int, now: datetime) -> None:

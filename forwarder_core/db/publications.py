@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -42,6 +42,15 @@ def holder_of(tx: Tx, destination_account_id: int, root_post_id: int) -> Publica
     )
     row = tx.execute(query).one_or_none()
     return None if row is None else publication_of(row)
+
+
+def unclear_among(tx: Tx, job_ids: Sequence[int]) -> set[int]:
+    """Those of these jobs whose post may be live without our knowing it."""
+    query = select(publications.c.job_id).where(
+        publications.c.job_id.in_(job_ids),
+        publications.c.state.in_([PublicationState.COMMITTING, PublicationState.UNCONFIRMED]),
+    )
+    return set(tx.execute(query).scalars())
 
 
 def has_open_at(tx: Tx, destination_account_id: int) -> bool:

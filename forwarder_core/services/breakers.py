@@ -35,6 +35,10 @@ def note_success(tx: Tx, done: Errand) -> None:
         breakers.close(tx, PLATFORM, account.platform)
 
 
+def any_open(tx: Tx) -> bool:
+    return bool(breakers.open_ones(tx))
+
+
 def let_through(tx: Tx, due: list[Dispatch], now: datetime) -> Iterable[Dispatch]:
     """Those of `due` whose platforms take anything; of a platform that has rested enough, one to try it."""
     held = {key: until for (scope, key), until in breakers.open_ones(tx).items() if scope == PLATFORM}

@@ -21,11 +21,12 @@ from forwarder_core.db import jobs
 from forwarder_core.domain.jobs import Errand, JobStatus, Lease, Step
 from forwarder_core.errors import Bug, Fenced, LocalFailed, StepFailed
 from forwarder_core.logs import redact
-from forwarder_core.services import failing, forwarding, tunables
+from forwarder_core.services import failing, forwarding
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
 _REPORT_EVERY_S = 0.5
+_FIRST_BEAT_S = 1.0
 
 
 class Carrier:
@@ -116,11 +117,10 @@ class Carrier:
 
     def _beat(self) -> None:
         """Renew the lease three times in its span. A database that is away is waited for: losing the lease is safe."""
-        with self.core.begin() as tx:
-            every_s = tunables.read(tx).number("lease.seconds") / 3
+        every_s = _FIRST_BEAT_S
         while not self._ended.wait(every_s):
             try:
-                forwarding.renew(self.core, self.lease)
+                every_s = forwarding.renew(self.core, self.lease) / 3
             except Fenced:
                 self.fence()
             except SQLAlchemyError as e:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
 from forwarder_core.connectors.base import Role
-from forwarder_core.db import accounts, connections, jobs, posts
+from forwarder_core.db import accounts, connections, jobs, posts, publications
 from forwarder_core.domain.accounts import Account, Rights
 from forwarder_core.domain.connections import Connection, ConnectionStatus, type_of
 from forwarder_core.domain.jobs import STOPPED, Job, JobStatus
@@ -119,16 +119,23 @@ def _take_up(core: Core, paused: Connection) -> None:
     """Go on after a pause: what was posted meanwhile is still new."""
     with core.begin() as tx:
         connections.change(tx, paused.id, {"status": ConnectionStatus.ACTIVE, "status_reason": None})
+        held = jobs.page(tx, before_id=2**62, limit=100_000, connection_id=paused.id, status=(JobStatus.PAUSED,))
+        jobs.move(tx, [job.id for job in held], JobStatus.QUEUED, now=core.clock.now(), wait_reason=None)
         accounts.watch(tx, paused.source_account_id, core.clock.now())
 
 
 def stop(core: Core, connection_id: int) -> Connection:
-    """No more looks and no more starts; running jobs end, waiting ones are cancelled."""
+    """No more looks and no more starts; running jobs end, waiting ones are cancelled.
+
+    One whose irreversible call may have gone out is not: it waits until it is known whether its post is live.
+    """
     return _halt(core, connection_id, ConnectionStatus.STOPPED)
 
 
 def pause(core: Core, connection_id: int, reason: str = "Paused by the administrator") -> Connection:
-    """Suspend; what waits stays and goes on after Resume."""
+    """Suspend; what waits stays and goes on after Resume. Raises Conflict unless it is active."""
+    if (known := get(core, connection_id)).status is ConnectionStatus.STOPPED:
+        raise Conflict(f"Connection “{known.name}” is stopped.", action="Only an active connection can be paused.")
     return _halt(core, connection_id, ConnectionStatus.PAUSED, reason)
 
 
@@ -181,11 +188,20 @@ def _halt(core: Core, connection_id: int, to: ConnectionStatus, reason: str | No
         connections.change(tx, connection_id, {"status": to, "status_reason": reason})
         if to is ConnectionStatus.STOPPED:
             waiting = jobs.page(tx, before_id=2**62, limit=100_000, connection_id=connection_id, status=_WAITING)
-            jobs.move(tx, [job.id for job in waiting], JobStatus.CANCELLED, now=now, failure=STOPPED)
+            unclear = publications.unclear_among(tx, [job.id for job in waiting])
+            stopped = [job.id for job in waiting if job.id not in unclear]
+            jobs.move(tx, stopped, JobStatus.CANCELLED, now=now, failure=STOPPED)
     about(connection_id=connection_id).info("Connection '%s' %s", known.name, to)
     return get(core, connection_id)
 
 
+# How each rule is read; what cannot be read is refused when it is written.
+RULES: dict[str, Callable[[Mapping[str, Any]], object]] = {
+    "filters": connections.filters_of,
+    "schedule": connections.schedule_of,
+    "transform_options": connections.transform_of,
+    "retry_policy": connections.retry_policy_of,
+}
 _WAITING = (JobStatus.QUEUED, JobStatus.RETRY_WAIT, JobStatus.PAUSED, JobStatus.CAPTCHA)
 
 
@@ -214,7 +230,7 @@ def _check_ends(new: NewConnection, source: Account | None, destination: Account
 
 def _check_rules(values: Mapping[str, Any]) -> None:
     problems = []
-    for name, read in (("filters", connections.filters_of), ("transform_options", connections.transform_of)):
+    for name, read in RULES.items():
         try:
             read(values[name])
         except (ValueError, TypeError, AttributeError) as e:

@@ -22,7 +22,7 @@ from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.posts import Decision, SeenPost, SourcePost, Verdict
 from forwarder_core.domain.schedules import next_poll
-from forwarder_core.errors import Conflict, ForwarderError, StepFailed
+from forwarder_core.errors import Bug, Conflict, ForwarderError, StepFailed
 from forwarder_core.logs import redact
 from forwarder_core.services import alerting, exits, resting, tunables
 from forwarder_core.services.alerting import AlertKind
@@ -30,7 +30,6 @@ from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 from forwarder_core.services.tunables import Tuned
 
-POLL_LEASE_S = 180.0  # a poll that died is repeated after so long
 _THREADS = 8
 _MOST_SOURCES_A_TICK = 50
 
@@ -53,8 +52,7 @@ def poll_due(core: Core, *, shard: int, shards: int, budget_s: float) -> list[Po
     """
     now = core.clock.now()
     with core.begin() as tx:
-        until = now + timedelta(seconds=POLL_LEASE_S)
-        due = accounts.take_due(tx, now, until, shard=shard, shards=shards, limit=_MOST_SOURCES_A_TICK)
+        due = accounts.take_due(tx, now, _lease(tx, now), shard=shard, shards=shards, limit=_MOST_SOURCES_A_TICK)
     if not due:
         return []
     pool = ThreadPoolExecutor(max_workers=min(_THREADS, len(due)), thread_name_prefix="poll")
@@ -71,11 +69,16 @@ def poll_now(core: Core, account_id: int) -> Polled:
     """Look at one source at once. Raises Conflict while another look is under way, StepFailed when it fails."""
     now = core.clock.now()
     with core.begin() as tx:
-        if not accounts.take(tx, account_id, now, now + timedelta(seconds=POLL_LEASE_S)):
+        if not accounts.take(tx, account_id, now, _lease(tx, now)):
             raise Conflict(
                 "This source is being looked at right now.", action="Wait a moment; what it finds is forwarded anyway."
             )
     return _poll(core, account_id)
+
+
+def _lease(tx: Tx, now: datetime) -> datetime:
+    """Until when nobody else looks at a source: a look whose process died is repeated then."""
+    return now + timedelta(seconds=tunables.read(tx).number("detection.poll_lease_s"))
 
 
 def _poll_safely(core: Core, account_id: int) -> Polled:
@@ -95,7 +98,7 @@ def baseline(core: Core, connection: Connection) -> None:
     now = core.clock.now()
     account, watching, tuned = _watched(core, connection.source_account_id)
     starting = replace(connection, started_at=now)
-    seen = _look(core, account, [*watching, starting], tuned)
+    seen = _look(core, account, [*watching, starting], tuned, now)
     with core.begin() as tx:
         connections.change(
             tx, connection.id, {"status": ConnectionStatus.ACTIVE, "status_reason": None, "started_at": now}
@@ -108,10 +111,14 @@ def baseline(core: Core, connection: Connection) -> None:
 def _poll(core: Core, account_id: int) -> Polled:
     account, watching, tuned = _watched(core, account_id)
     try:
-        seen = _look(core, account, watching, tuned)
+        seen = _look(core, account, watching, tuned, core.clock.now())
     except StepFailed as e:
         _note_failure(core, account, watching, tuned, e)
         raise
+    except Exception as e:  # the boundary of a look: an error of ours is the source's trouble, not every source's
+        bug = Bug(f"Unexpected {type(e).__name__} while looking at the source.", raw=redact(repr(e)))
+        _note_failure(core, account, watching, tuned, bug)
+        raise bug from e
     return _commit(core, account, seen, tuned)
 
 
@@ -123,11 +130,11 @@ def _watched(core: Core, account_id: int) -> tuple[Account, list[Connection], Tu
         return account, connections.active_of_source(tx, account_id), tunables.read(tx)
 
 
-def _look(core: Core, account: Account, watching: Sequence[Connection], tuned: Tuned) -> list[SeenPost]:
+def _look(core: Core, account: Account, watching: Sequence[Connection], tuned: Tuned, now: datetime) -> list[SeenPost]:
     """What the source shows, read as far back as these connections need it."""
     overlap = timedelta(hours=tuned.number("detection.overlap_h"))
     with core.begin() as tx:
-        back_to = _read_back_to(accounts.last_success(tx, account.id), watching, overlap, core.clock.now())
+        back_to = _read_back_to(accounts.last_success(tx, account.id), watching, overlap, now)
         exit_ = exits.exit_of(core, tx, account)
     seen, is_whole = _read(core, exits.source(core, account, exit_), account.id, back_to, tuned)
     if not is_whole:
@@ -142,7 +149,7 @@ def _read_back_to(
 
     A connection that wants old posts has its source read to the end.
     """
-    if last_success is None and any(c.filters.include_old_posts for c in watching):
+    if any(c.filters.include_old_posts and (last_success is None or c.started_at == now) for c in watching):
         return datetime.min.replace(tzinfo=now.tzinfo)
     starts = [c.started_at for c in watching if c.started_at is not None]
     return (last_success or min(starts, default=now)) - overlap

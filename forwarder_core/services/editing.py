@@ -21,7 +21,7 @@ from forwarder_core.services import accounts as accounts_service
 from forwarder_core.services import connections as connections_service
 from forwarder_core.services.context import Core
 
-_RULES = {"filters": connections.filters_of, "transform_options": connections.transform_of}
+_RULES = connections_service.RULES
 
 
 def change_account(core: Core, account_id: int, values: Mapping[str, Any], *, who: str) -> Account:

@@ -6,15 +6,15 @@ The decision is `domain.retries.after`; here are its consequences, all in the tr
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from forwarder_core import crashpoints
 from forwarder_core.db import connections, jobs
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain import retries
 from forwarder_core.domain.accounts import Account
+from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.jobs import Errand, Failure, JobStatus, Lease, Step, WaitReason
-from forwarder_core.domain.retries import NextMove, RetryPolicy, Strategy
+from forwarder_core.domain.retries import NextMove, RetryPolicy
 from forwarder_core.errors import PolicyRejected, StepFailed
 from forwarder_core.logs import redact
 from forwarder_core.media.store import MediaStore
@@ -40,6 +40,8 @@ def fail(core: Core, lease: Lease, error: StepFailed) -> NextMove | None:
         failed = jobs.errand(tx, lease.job_id)
         is_open = breakers.note_failure(tx, failed, error, now)
         move = retries.after(error, retries_used=failed.job.retries_used, policy=policy_of(tx, failed), is_free=is_open)
+        if move.status is JobStatus.RETRY_WAIT and move.wait_reason is not WaitReason.SETTLING:
+            move = _unless_stopped(tx, failed, move)
         if not _close(tx, lease, failed, move, failure, now):
             return None
         _lay_to_rest(tx, failed, error, now)
@@ -54,25 +56,25 @@ def fail(core: Core, lease: Lease, error: StepFailed) -> NextMove | None:
 def policy_of(tx: Tx, errand: Errand) -> RetryPolicy:
     """The retry policy in force for a job: its connection's where it says something, else the installation's."""
     tuned = tunables.read(tx)
+    usual = RetryPolicy(max_retries=tuned.count("retry.max_retries"), delays_s=tuned.numbers("retry.delays_s"))
     connection = connections.get(tx, errand.job.connection_id)
-    said: dict[str, Any] = dict(connection.retry_policy) if connection else {}
-    steps = {"initial_delay_seconds", "backoff_multiplier", "max_delay_seconds", "backoff_strategy"} & said.keys()
-    usual = RetryPolicy()
-    return RetryPolicy(
-        max_retries=int(said.get("max_attempts", tuned.count("retry.max_retries"))),
-        delays_s=() if steps else tuned.numbers("retry.delays_s"),
-        strategy=Strategy(said.get("backoff_strategy", usual.strategy)),
-        multiplier=float(said.get("backoff_multiplier", usual.multiplier)),
-        initial_delay_s=float(said.get("initial_delay_seconds", usual.initial_delay_s)),
-        max_delay_s=float(said.get("max_delay_seconds", usual.max_delay_s)),
-        retry_on=frozenset(said.get("retry_on_errors", ())),
-        no_retry_on=frozenset(said.get("no_retry_on_errors", ())),
-    )
+    try:
+        return connections.retry_policy_of(connection.retry_policy, usual) if connection else usual
+    except (ValueError, TypeError):  # stored before it was checked: the job must get a named state all the same
+        return usual
 
 
 def blamed(failed: Errand) -> Account:
     """Whose trouble it is: the source's while fetching, the destination's afterwards."""
     return failed.source if failed.job.step is Step.FETCH else failed.destination
+
+
+def _unless_stopped(tx: Tx, failed: Errand, move: NextMove) -> NextMove:
+    """A connection stopped or deleted while its job ran gets no further attempt."""
+    connection = connections.get(tx, failed.job.connection_id)
+    if connection is not None and connection.status is not ConnectionStatus.STOPPED:
+        return move
+    return NextMove(JobStatus.CANCELLED, None, None, False)
 
 
 def _close(tx: Tx, lease: Lease, failed: Errand, move: NextMove, failure: Failure, now: datetime) -> bool:

@@ -26,6 +26,9 @@ from forwarder_core.services.journal import about
 from forwarder_core.services.tunables import Tuned
 
 
+_MANY = 1_000  # due jobs looked at while some may not be let through
+
+
 def dispatchable(core: Core) -> list[Dispatch]:
     """The jobs to start now, stamped: nobody is told of them again before the stamp runs out.
 
@@ -50,14 +53,14 @@ def _choose(tx: Tx, now: datetime, tuned: Tuned) -> list[Dispatch]:
     due = jobs.due(
         tx,
         now,
-        room=room,
+        room=_MANY if breakers.any_open(tx) else room,
         per_destination=tuned.count("dispatch.per_destination"),
         per_source=tuned.count("dispatch.per_source"),
     )
     if not due:
         return []
     passed = breakers.let_through(tx, due, now)
-    return list(_one_canary_each(passed, accounts.on_probation(tx), jobs.busy_accounts(tx, now)))
+    return list(_one_canary_each(passed, accounts.on_probation(tx), jobs.busy_accounts(tx, now)))[:room]
 
 
 def _one_canary_each(due: Iterable[Dispatch], on_probation: set[int], busy: set[int]) -> Iterable[Dispatch]:
@@ -88,6 +91,8 @@ def claim_again(core: Core, job_id: int, run_id: str) -> Lease | None:
         jobs.lock_dispatch(tx)
         again = jobs.stamp_again(tx, job_id, now + timedelta(seconds=tunables.read(tx).number("dispatch.stamp_s")))
         lease = None if again is None else _take(core, tx, job_id, again, run_id)
+        if lease is None:
+            tx.rollback()  # a job that may not run now stays what it was
     return _claimed(lease)
 
 
@@ -109,12 +114,13 @@ def this_worker() -> dict[str, str | int | float]:
     return {"host": socket.gethostname(), "pid": os.getpid(), "born": psutil.Process().create_time()}
 
 
-def renew(core: Core, lease: Lease) -> None:
-    """Carry the lease on. Raises Fenced when it is another's."""
+def renew(core: Core, lease: Lease) -> float:
+    """Carry the lease on, and say for how many seconds. Raises Fenced when it is another's."""
     with core.begin() as tx:
         lease_s = tunables.read(tx).number("lease.seconds")
         if not jobs.renew(tx, lease, core.clock.now() + timedelta(seconds=lease_s)):
             raise Fenced(f"Job {lease.job_id} is carried by another worker now.")
+    return lease_s
 
 
 def errand(core: Core, job_id: int) -> Errand:

@@ -32,17 +32,17 @@ class JournalHandler(logging.Handler):
         about = {name: getattr(record, name, None) for name in _ABOUT}
         if not any(about.values()):
             return
-        row = {
-            "at": self._core.clock.now(),
-            "level": record.levelname.lower(),
-            "code": getattr(record, "code", None),
-            "text": redact(record.getMessage()).replace("\x00", "")[:_MOST_CHARS],
-            **about,
-        }
         try:
+            row = {
+                "at": self._core.clock.now(),
+                "level": record.levelname.lower(),
+                "code": getattr(record, "code", None),
+                "text": redact(record.getMessage())[:_MOST_CHARS],
+                **about,
+            }
             with self._core.begin() as tx:
                 events.log(tx, [row])
-        except SQLAlchemyError:
+        except (SQLAlchemyError, ValueError, TypeError):
             self.dropped += 1
 
 

@@ -83,6 +83,8 @@ def publish(carrier: Carrier, report: StepReport, errand: Errand, media: MediaFi
     publication, session = work.plan()
     if publication.state.is_live:
         return Published(publication.remote_id or "", publication.remote_url or "")
+    if publication.state is PublicationState.UNCONFIRMED:
+        raise Unconfirmed("Not known whether it was published.")
     if publication.state is PublicationState.COMMITTING:
         found = work.find_out(publication, session)
         if found is not None:
@@ -178,7 +180,10 @@ class _Publishing:
         if is_committing and not isinstance(error, _REFUSALS):
             raw = error.raw if isinstance(error, StepFailed) else repr(error)
             raise OutcomeUnknown("The destination's answer to the upload was lost.", raw=raw) from error
-        if isinstance(error, SessionGone):
+        if isinstance(error, OutcomeUnknown) or (isinstance(error, SessionGone) and publication.committing_at):
+            # It went out in an earlier attempt, or the destination says it may have: looked up, not sent again.
+            self._move(publication, PublicationState.COMMITTING)
+        elif isinstance(error, SessionGone):
             self._move(publication, PublicationState.ABANDONED, session_ref=None)
         elif isinstance(error, StepFailed) and error.retry in (Retry.NEVER, Retry.ONCE):
             self._move(publication, PublicationState.FAILED, session_ref=None)

@@ -30,7 +30,7 @@ def lay_to_rest(tx: Tx, account: Account, error: StepFailed, now: datetime) -> N
         _hold(tx, account, error, now)
     elif error.retry is Retry.AS_TOLD and error.scope in (Scope.ACCOUNT, Scope.DESTINATION):
         wait = error.retry_after_s if error.retry_after_s is not None else error.wait_s
-        accounts.change(tx, account.id, {"cool_down_until": now + timedelta(seconds=wait)})
+        accounts.cool_down(tx, account.id, now + timedelta(seconds=wait))
 
 
 def _hold(tx: Tx, account: Account, error: StepFailed, now: datetime) -> None:

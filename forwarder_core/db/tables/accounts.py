@@ -19,7 +19,10 @@ proxies = Table(
     Column("consecutive_failures", Integer, nullable=False, server_default=text("0")),
     Column("latency_ms", Integer),
     at("checked_at"),
+    at("last_ok_at"),
     word("last_error", nullable=True),
+    word("exit_ip", nullable=True),
+    word("exit_country", nullable=True),
     at("created_at", nullable=False),
     UniqueConstraint("workspace_id", "alias"),
 )

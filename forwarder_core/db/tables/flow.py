@@ -100,6 +100,7 @@ jobs = Table(
     at("started_at"),
     at("completed_at"),
     at("changed_at", nullable=False, index=True),
+    at("deleted_at"),  # a dead letter put away: shown nowhere, retried never; what was decided and published stays
     UniqueConstraint("connection_id", "source_post_id"),
     Index(
         "ix_jobs_due",

@@ -79,6 +79,7 @@ _COMPLIANT = Probe(
     is_fragmented=False,
     has_edit_list=False,
     has_cuts=False,
+    sound_from_s=0.0,
 )
 
 

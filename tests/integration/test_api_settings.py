@@ -1,0 +1,71 @@
+"""Settings and the census over the API: obeyed at once, audited, and what they cannot be is said by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forwarder_core.clock import ManualClock
+from forwarder_core.db.tables.people import audit_log
+from forwarder_core.embedded.postgres import Server
+from forwarder_core.services import census
+from forwarder_core.services.context import Core
+from tests import factories
+from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def url(postgres: Server, migrated: str) -> Iterator[str]:
+    with own_database(postgres, migrated, "api_settings") as url:
+        yield url
+
+
+@pytest.fixture
+def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
+    with core_with_admin(url, clock, tmp_path) as core:
+        yield core
+
+
+async def test_a_change_of_settings_is_audited_with_its_values(core: Core) -> None:
+    async with api_client(core) as client:
+        assert (await client.put("/api/settings", json={"retention.media_days": 0})).status_code == 200
+        for key, value in (("retention.media_days", -1), ("retry.max_retries", True), ("retry.delays_s", [])):
+            refused = await client.put("/api/settings", json={key: value})
+            assert refused.status_code == 422 and refused.json()["errors"][0]["field"] == key
+        assert (await client.get("/api/settings")).json()["retention.media_days"] == 0
+    (row,) = (row for row in factories.rows(core, audit_log) if row["what"] == "settings_changed")
+    assert (row["who"], row["details"]) == ("admin", {"retention.media_days": 0})
+
+
+async def test_a_shorter_session_ends_the_one_that_is_idle(core: Core, clock: ManualClock) -> None:
+    async with api_client(core) as client:
+        assert (await client.put("/api/settings", json={"session.idle_minutes": 10})).status_code == 200
+        clock.move(9 * 60)
+        assert (await client.get("/api/auth/check")).status_code == 200
+        clock.move(11 * 60)
+        assert (await client.get("/api/auth/check")).status_code == 401
+
+
+async def test_the_census_counts_posts_nobody_decided_about(core: Core, clock: ManualClock) -> None:
+    async with api_client(core) as client:
+        assert (await client.get("/api/census")).json() == {"undecided_posts": 0, "stuck_jobs": 0, "is_clean": True}
+        connection = factories.add_connection(core)
+        factories.add_post(core, connection.source_account_id)
+        factories.add_job(core, connection)
+        clock.move(census.STUCK_AFTER.total_seconds() + 60)
+        client.headers.pop("Authorization")
+    async with api_client(core) as client:
+        told = (await client.get("/api/census")).json()
+        assert told["undecided_posts"] == 2 and told["stuck_jobs"] == 1 and not told["is_clean"]
+        check = (await client.get("/api/health")).json()["checks"]["census"]
+        assert check["status"] == "warning" and check["facts"]["stuck_jobs"] == 1
+        assert (await client.get("/api/census?x=1")).status_code == 422

@@ -1,0 +1,106 @@
+"""The road of real calls, seen from the far end: they come out of the proxy, or where it is dead they do not come.
+
+The installation's own way out leads to the simulator too, so a call that took it would show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forwarder_core.clock import ManualClock
+from forwarder_core.db import accounts as account_rows
+from forwarder_core.embedded.postgres import Server
+from forwarder_core.errors import ProxyFailed
+from forwarder_core.platforms.instagram.client import Pace
+from forwarder_core.platforms.instagram.source import InstagramSource
+from forwarder_core.services import accounts, detection, proxies, proxy_health, proxy_rules
+from forwarder_core.services.context import Core
+from forwarder_core.services.proxies import NewProxy
+from forwarder_core.simulator.testing import Simulator
+from tests import factories
+from tests.unit.admin_app.doorway import own_database
+
+pytestmark = pytest.mark.slow
+WHO = "admin"
+
+
+@pytest.fixture(scope="module")
+def url(postgres: Server, migrated: str) -> Iterator[str]:
+    with own_database(postgres, migrated, "proxies_road") as url:
+        yield url
+
+
+@pytest.fixture
+def core(url: str, tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
+    monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": Pace(before_call_s=0, configure_s=0)})
+    simulator.disarm()
+    simulator.reset()
+    settings = {**factories.through(simulator), "allow_private_networks": ("127.0.0.0/8",)}
+    with factories.make_core(url, ManualClock(datetime.now(UTC)), tmp_path, **settings) as core:
+        factories.emptied(core.engine)
+        proxy_health.change_targets(core, ["https://www.instagram.com/"], "", who=WHO)
+        yield core
+
+
+def watch(core: Core, account_id: int) -> None:
+    with core.begin() as tx:
+        account_rows.watch(tx, account_id, core.clock.now())
+
+
+def exits_seen(simulator: Simulator) -> set[str]:
+    return {str(request["exit_ip"]) for request in simulator.requests()}
+
+
+@pytest.mark.parametrize("kind", ["http", "socks5"])
+@pytest.mark.parametrize("login", [{}, {"username": "ann", "password": "p@ss:w/rd"}])
+def test_both_client_libraries_come_out_of_the_proxy_of_the_connection_and_nowhere_else(
+    core: Core, simulator: Simulator, kind: Any, login: dict[str, str]
+) -> None:
+    opened = simulator.open_proxy(**login)
+    new = NewProxy(alias="P0", type=kind, host="127.0.0.1", port=opened["port"], assignment="per_connection", **login)  # type: ignore[arg-type]
+    proxy = proxies.create(core, new, who=WHO)
+    source, _ = factories.simulated_account(core, simulator, "instagram")
+    channel, _ = factories.simulated_account(core, simulator, "youtube")
+    factories.add_connection(core, source, channel, proxy_id=proxy.id)
+
+    watch(core, source.id)
+    detection.poll_now(core, source.id)
+    assert accounts.test(core, channel.id)
+
+    assert exits_seen(simulator) == {opened["exit_ip"]}
+
+
+def test_when_every_proxy_of_the_pool_is_dead_the_poll_fails_before_any_call(core: Core, simulator: Simulator) -> None:
+    opened = [simulator.open_proxy() for _ in range(2)]
+    pool = [
+        proxies.create(
+            core,
+            NewProxy(alias=f"P{n}", type="http", host="127.0.0.1", port=one["port"], assignment="per_connection"),  # type: ignore[arg-type]
+            who=WHO,
+        )
+        for n, one in enumerate(opened)
+    ]
+    source, _ = factories.simulated_account(core, simulator, "instagram")
+    connection = factories.add_connection(core, source)
+    proxy_rules.set_policy(core, connection.id, {"pool": [proxy.id for proxy in pool]}, who=WHO)
+    watch(core, source.id)
+    detection.poll_now(core, source.id)
+    (used,) = exits_seen(simulator)
+    assert used in {one["exit_ip"] for one in opened}
+    for one in opened:
+        simulator.call("DELETE", f"/proxies/{one['port']}")
+    before = len(simulator.requests())
+
+    with pytest.raises(ProxyFailed):  # dead, and not yet known to be: still no other way is tried
+        detection.poll_now(core, source.id)
+    for _ in range(3):
+        proxy_health.check_all(core)
+    with pytest.raises(ProxyFailed, match="is up"):
+        detection.poll_now(core, source.id)
+
+    assert len(simulator.requests()) == before

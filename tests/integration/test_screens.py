@@ -1,0 +1,208 @@
+"""The desk's screens, run without a browser: what they show, what their buttons do, and words that stay words.
+
+The guard and the session are proven elsewhere; here a user is taken for granted, and the screen under test stands in
+the place of the first one, because the test runner opens no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from admin_app import process
+from admin_app.ui import access
+from admin_app.ui.screens import accounts, jobs, notifications, overview, settings
+from forwarder_core.clock import ManualClock
+from forwarder_core.db.tables.people import audit_log
+from forwarder_core.domain.accounts import Account, AccountStatus
+from forwarder_core.embedded.postgres import Server
+from forwarder_core.errors import MediaRejected
+from forwarder_core.services import challenges, failing, interactive_login, telegram_settings
+from forwarder_core.services import overview as overviews
+from forwarder_core.services.context import Core
+from forwarder_core.services.interactive_login import State
+from forwarder_core.services.signing_in import SignedIn
+from tests import factories
+from tests.integration.alerts.outgoing import CHANNEL, TOKEN, tell
+from tests.unit.admin_app.doorway import HOSTILE, PASSWORD, USER, core_with_admin, own_database
+
+pytestmark = pytest.mark.slow
+APP = Path(__file__).resolve().parents[2] / "admin_app" / "ui" / "app.py"
+Opening = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="module")
+def url(postgres: Server, migrated: str) -> Iterator[str]:
+    with own_database(postgres, migrated, "screens") as url:
+        yield url
+
+
+@pytest.fixture
+def core(url: str, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
+    with core_with_admin(url, clock, tmp_path) as core:
+        user = SignedIn(
+            user_id=1,
+            username=USER,
+            csrf_token="",
+            is_remembered=False,
+            expires_at=clock.now() + timedelta(days=1),
+        )
+        process.use(core)
+        monkeypatch.setattr(access, "require_user", lambda **_: user)
+        yield core
+        process._held.clear()
+
+
+@pytest.fixture
+def opened(core: Core, monkeypatch: pytest.MonkeyPatch) -> Opening:
+    def opened(screen: Callable[[], None], **query: str) -> AppTest:
+        monkeypatch.setattr(overview, "show", screen)
+        test = AppTest.from_file(str(APP), default_timeout=30)
+        for name, value in query.items():
+            test.query_params[name] = value
+        test.run()
+        assert not test.exception, test.exception
+        return test
+
+    return opened
+
+
+def press(test: AppTest, label: str) -> AppTest:
+    (button,) = (b for b in test.button if b.label == label)
+    button.click().run()
+    assert not test.exception, test.exception
+    return test
+
+
+def told(test: AppTest) -> str:
+    kinds = (test.markdown, test.caption, test.text, test.error, test.warning, test.info, test.success)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def code_of(test: AppTest) -> Any:
+    (field,) = (f for f in test.text_input if f.label == "Code")
+    return field
+
+
+def challenged(core: Core) -> Account:
+    account = factories.add_account(core, alias="TravelReels_Insta", handle="travel_reels_official")
+    factories.add_job(core, factories.add_connection(core, account), status="captcha")
+    with core.begin() as tx:
+        challenges.raise_on(tx, account, HOSTILE, core.clock.now())
+    return account
+
+
+def audited(core: Core) -> list[str]:
+    return [row["what"] for row in factories.rows(core, audit_log)]
+
+
+def test_the_banner_says_what_is_known_and_what_to_do(core: Core, opened: Opening) -> None:
+    challenged(core)
+    shown = told(opened(overview.show)).replace("\\", "")
+    for words in (
+        "CAPTCHA detected on TravelReels_Insta. Action required.",
+        "Affected connections: **1 (paused)**",
+        "Pending jobs: **1**",
+        "Log in to account: travel_reels_official",
+        "UTC",
+    ):
+        assert words in shown, words
+
+
+def test_solved_is_said_once_with_its_notes(core: Core, opened: Opening) -> None:
+    account = challenged(core)
+    test = opened(accounts.show, id=str(account.id), do="captcha-resolve")
+    test.text_input[0].set_value("Solved in the browser")
+    press(test, "Mark CAPTCHA Solved")
+    assert challenges.open_challenges(core) == [] and audited(core) == ["captcha_resolved"]
+    assert "has been solved" in told(opened(accounts.show, id=str(account.id), do="captcha-resolve"))
+
+
+def test_the_code_is_typed_in_on_the_account(core: Core, opened: Opening) -> None:
+    account = factories.add_account(core)
+    test = press(opened(accounts.show, id=str(account.id)), "Sign in again")
+    (held,) = interactive_login.take(core, 5)
+    interactive_login._Prompt(core, held, lambda: True).ask()
+    test = opened(accounts.show, id=str(account.id))
+    code_of(test).set_value("31")
+    assert "not a code" in told(press(test, "Send code"))
+    code_of(test).set_value("314159")
+    press(test, "Send code")
+    assert audited(core) == ["sign_in_requested", "sign_in_code_given"]
+    press(opened(accounts.show, id=str(account.id)), "Give up")
+    ended = interactive_login.look(core, account.id)
+    assert ended and ended.state is State.FAILED
+    assert "Given up by admin" in told(opened(accounts.show, id=str(account.id)))
+
+
+@pytest.mark.parametrize(
+    ("button", "status"), [("Yes, it is live", "success"), ("It is not there: publish again", "queued")]
+)
+def test_an_unconfirmed_job_has_two_answers(core: Core, opened: Opening, button: str, status: str) -> None:
+    job_id = factories.add_job(core, factories.add_connection(core), status="unconfirmed")
+    factories.add_publication(core, job_id, state="unconfirmed")
+    press(opened(jobs.show, id=str(job_id)), button)
+    assert factories.job_of(core, job_id).status == status
+
+
+def test_dead_letters_are_retried_by_cause_and_deleted_one_by_one(core: Core, opened: Opening) -> None:
+    connection = factories.add_connection(core)
+    made = [factories.add_job(core, connection) for _ in range(3)]
+    for job_id in made:
+        failing.fail(core, factories.claimed(core, job_id), MediaRejected(HOSTILE))
+    press(opened(jobs.show, id=str(made[0])), "Delete it")
+    test = opened(jobs.show)
+    test.session_state["jobs-view"] = "Dead letter"
+    test.run()
+    assert "2 jobs" in told(test)
+    press(test, "Retry them")
+    assert [factories.job_of(core, job_id).status for job_id in made] == ["dead", "queued", "queued"]
+    assert audited(core) == ["job_deleted", "jobs_retried"]
+
+
+def test_notifications_say_that_nothing_can_be_sent(core: Core, opened: Opening) -> None:
+    tell(core, 2)
+    shown = opened(notifications.show)
+    assert "Telegram is not set up: 2 alerts wait here" in told(shown)
+    assert len(shown.dataframe[0].value) == 2
+    fields = {f.label: f for f in shown.text_input}
+    fields["Bot token"].set_value(TOKEN)
+    fields["Channel ID"].set_value(CHANNEL)
+    (box,) = (c for c in shown.checkbox if c.label == "Send alerts")
+    box.check()
+    next(b for b in shown.button if b.label == "Save").click().run()
+    assert telegram_settings.get(core).is_configured and TOKEN not in told(shown)
+    off = next(c for c in shown.checkbox if c.label == "CAPTCHA detected")
+    off.uncheck()
+    [b for b in shown.button if b.label == "Save"][-1].click().run()
+    assert telegram_settings.get(core).kinds == {"captcha": False}
+
+
+def test_the_password_and_the_session_timeout_are_changed(core: Core, opened: Opening) -> None:
+    test = opened(settings.show)
+    idle = next(n for n in test.number_input if n.label.startswith("A session unused"))
+    idle.set_value(60.0)
+    press(test, "Save")
+    assert overviews.tuned(core).number("session.idle_minutes") == 60 and audited(core) == ["settings_changed"]
+    typed = {f.label: f for f in test.text_input}
+    typed["Current password"].set_value(PASSWORD)
+    typed["New password"].set_value("Another-Password-2")
+    typed["Confirm new password"].set_value("Another-Password-3")
+    assert "not the same" in told(press(test, "Update password"))
+
+
+def test_every_screen_stands_empty_and_full(core: Core, opened: Opening) -> None:
+    for screen in (overview.show, accounts.show, jobs.show, notifications.show, settings.show):
+        opened(screen)
+    assert "no such account" in told(opened(accounts.show, id="99"))
+    factories.add_account(core, status=AccountStatus.REQUIRES_REAUTH, status_reason=HOSTILE)
+    connection = factories.add_connection(core, name=HOSTILE)
+    for _ in range(60):
+        factories.add_job(core, connection)
+    for screen in (overview.show, accounts.show, jobs.show):
+        assert "<img" not in told(opened(screen)).replace(r"\<img", "")
