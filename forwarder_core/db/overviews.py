@@ -150,3 +150,18 @@ def _view_of(row: Row[Any]) -> JobView:
         note=row.progress_note,
         changed_at=row.changed_at,
     )
+
+
+def ended_before(tx: Tx, job_ids: Sequence[int], before_at: datetime) -> list[int]:
+    """Those of these jobs that ended before then, or that are not there any more."""
+    rows = tx.execute(select(jobs.c.id, jobs.c.completed_at).where(jobs.c.id.in_(job_ids))).all()
+    kept = {row.id for row in rows if row.completed_at is None or row.completed_at >= before_at}
+    return [job_id for job_id in job_ids if job_id not in kept]
+
+
+def last_errors(tx: Tx, connection_id: int, n: int) -> list[str | None]:
+    """The error codes of the connection's last `n` ended jobs, newest first; None = that one arrived."""
+    query = select(jobs.c.error_code).where(
+        _OWN, jobs.c.connection_id == connection_id, jobs.c.status.in_([JobStatus.SUCCESS, JobStatus.DEAD])
+    )
+    return list(tx.execute(query.order_by(jobs.c.completed_at.desc()).limit(n)).scalars())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from forwarder_core.db import jobs, posts
+from forwarder_core.db import dispatch, posts
 from forwarder_core.services.context import Core
 
 STUCK_AFTER = timedelta(minutes=10)  # a due job not started, or a running one without a sign of life, for so long
@@ -23,4 +23,4 @@ class Census:
 
 def take(core: Core) -> Census:
     with core.begin() as tx:
-        return Census(posts.count_undecided(tx), jobs.count_stuck(tx, core.clock.now() - STUCK_AFTER))
+        return Census(posts.count_undecided(tx), dispatch.count_stuck(tx, core.clock.now() - STUCK_AFTER))

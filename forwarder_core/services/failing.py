@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from forwarder_core import crashpoints
-from forwarder_core.db import connections, jobs
+from forwarder_core.db import connections, jobs, overviews
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain import retries
 from forwarder_core.domain.accounts import Account
@@ -94,7 +94,7 @@ def _lay_to_rest(tx: Tx, failed: Errand, error: StepFailed, now: datetime) -> No
     """Let what failed rest: its account, and a connection whose posts are refused one after the other."""
     resting.lay_to_rest(tx, blamed(failed), error, now)
     if isinstance(error, PolicyRejected):
-        last = jobs.last_errors(tx, failed.job.connection_id, REJECTIONS_IN_A_ROW)
+        last = overviews.last_errors(tx, failed.job.connection_id, REJECTIONS_IN_A_ROW)
         if last == [error.code] * REJECTIONS_IN_A_ROW:
             reason = f"{REJECTIONS_IN_A_ROW} posts in a row were rejected by the destination's rules"
             connections.change(tx, failed.job.connection_id, {"status": "paused", "status_reason": reason})

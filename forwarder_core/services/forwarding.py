@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import psutil
 
 from forwarder_core import crashpoints
-from forwarder_core.db import accounts, jobs, publications
+from forwarder_core.db import accounts, dispatch, jobs, publications
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.jobs import TERMINATED, Dispatch, Errand, JobStatus, Lease
 from forwarder_core.domain.publications import PublicationState
@@ -24,7 +24,6 @@ from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 from forwarder_core.services.tunables import Tuned
-
 
 _MANY = 1_000  # due jobs looked at while some may not be let through
 
@@ -37,20 +36,20 @@ def dispatchable(core: Core) -> list[Dispatch]:
     """
     now = core.clock.now()
     with core.begin() as tx:
-        jobs.lock_dispatch(tx)
+        dispatch.lock_dispatch(tx)
         tuned = tunables.read(tx)
         chosen = _choose(tx, now, tuned)
         crashpoints.at("dispatch.before_stamp")
-        jobs.stamp(tx, chosen, now + timedelta(seconds=tuned.number("dispatch.stamp_s")))
+        dispatch.stamp(tx, chosen, now + timedelta(seconds=tuned.number("dispatch.stamp_s")))
     crashpoints.at("dispatch.after_stamp")
     return chosen
 
 
 def _choose(tx: Tx, now: datetime, tuned: Tuned) -> list[Dispatch]:
-    room = tuned.count("dispatch.max_running") - jobs.count_under_way(tx, now)
+    room = tuned.count("dispatch.max_running") - dispatch.count_under_way(tx, now)
     if room <= 0:
         return []
-    due = jobs.due(
+    due = dispatch.due(
         tx,
         now,
         room=_MANY if breakers.any_open(tx) else room,
@@ -60,17 +59,17 @@ def _choose(tx: Tx, now: datetime, tuned: Tuned) -> list[Dispatch]:
     if not due:
         return []
     passed = breakers.let_through(tx, due, now)
-    return list(_one_canary_each(passed, accounts.on_probation(tx), jobs.busy_accounts(tx, now)))[:room]
+    return list(_one_canary_each(passed, accounts.on_probation(tx), dispatch.busy_accounts(tx, now)))[:room]
 
 
 def _one_canary_each(due: Iterable[Dispatch], on_probation: set[int], busy: set[int]) -> Iterable[Dispatch]:
     """Of an account whose challenge was just solved, at either end, one job goes first."""
-    for dispatch in due:
-        ends = {dispatch.source_account_id, dispatch.destination_account_id}
+    for candidate in due:
+        ends = {candidate.source_account_id, candidate.destination_account_id}
         if ends & on_probation & busy:
             continue
         busy = busy | ends
-        yield dispatch
+        yield candidate
 
 
 def claim(core: Core, job_id: int, dispatch_no: int, run_id: str) -> Lease | None:
@@ -88,8 +87,8 @@ def claim_again(core: Core, job_id: int, run_id: str) -> Lease | None:
     """
     now = core.clock.now()
     with core.begin() as tx:
-        jobs.lock_dispatch(tx)
-        again = jobs.stamp_again(tx, job_id, now + timedelta(seconds=tunables.read(tx).number("dispatch.stamp_s")))
+        dispatch.lock_dispatch(tx)
+        again = dispatch.stamp_again(tx, job_id, now + timedelta(seconds=tunables.read(tx).number("dispatch.stamp_s")))
         lease = None if again is None else _take(core, tx, job_id, again, run_id)
         if lease is None:
             tx.rollback()  # a job that may not run now stays what it was

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from forwarder_core.db import events, jobs
+from forwarder_core.db import events, overviews
 from forwarder_core.media.store import MediaStore
 from forwarder_core.services import tunables
 from forwarder_core.services.context import Core
@@ -25,7 +25,7 @@ def sweep(core: Core) -> Swept:
     with core.begin() as tx:
         tuned = tunables.read(tx)
         media_before = now - timedelta(days=tuned.number("retention.media_days"))
-        gone = jobs.ended_before(tx, kept, media_before)
+        gone = overviews.ended_before(tx, kept, media_before)
         logs = events.forget_logs(tx, now - timedelta(days=tuned.number("retention.log_days")))
     for job_id in gone:
         store.remove(job_id)

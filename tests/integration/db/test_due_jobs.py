@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from forwarder_core.clock import ManualClock
+from forwarder_core.db import dispatch as dispatch_db
 from forwarder_core.db import jobs
 from forwarder_core.db.tables import accounts as account_tables
 from forwarder_core.db.tables import flow
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 def due(core: Core, *, room: int = 100, per_destination: int = 100, per_source: int = 100) -> list[int]:
     with core.begin() as tx:
-        found = jobs.due(tx, core.clock.now(), room=room, per_destination=per_destination, per_source=per_source)
+        found = dispatch_db.due(tx, core.clock.now(), room=room, per_destination=per_destination, per_source=per_source)
     return [d.job_id for d in found]
 
 
