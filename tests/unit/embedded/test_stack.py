@@ -39,9 +39,12 @@ def names(settings: Settings, env: dict[str, str], parts: frozenset[Part]) -> li
 
 
 def test_the_code_server_is_ready_before_what_asks_it(settings: Settings, env: dict[str, str]) -> None:
-    assert names(settings, env, DEMO) == [["simulator"], ["code-server"], ["daemon", "keeper", "webserver", "door"]]
-    assert names(settings, env, REAL) == [["code-server"], ["daemon", "keeper", "webserver", "door"]]
-    assert names(settings, env, ONCE) == [["simulator"], ["code-server"], ["daemon", "keeper"]]
+    runs, rest = ["code-server", "launcher"], ["daemon", "keeper", "webserver", "door"]
+    assert names(settings, env, DEMO) == [["simulator"], runs, rest]
+    assert names(settings, env, REAL) == [runs, rest]
+    assert names(settings, env, ONCE) == [["simulator"], runs, ["daemon", "keeper"]]
+    own = settings.model_copy(update={"launcher": Launcher.DEFAULT})
+    assert names(own, env, REAL) == [["code-server"], rest]
 
 
 def test_a_child_sees_our_settings_and_nothing_of_the_shell(settings: Settings, env: dict[str, str]) -> None:
@@ -52,7 +55,7 @@ def test_a_child_sees_our_settings_and_nothing_of_the_shell(settings: Settings, 
 
 
 def test_dagsters_folder_says_what_the_template_says(settings: Settings) -> None:
-    folder = render(settings, code_port=4711)
+    folder = render(settings.model_copy(update={"launcher": Launcher.DEFAULT}), code_port=4711)
     instance = yaml.safe_load((folder / "dagster.yaml").read_text())
     assert instance["storage"]["postgres"]["postgres_url"] == {"env": "DAGSTER_PG_URL"}
     assert instance["telemetry"] == {"enabled": False} and instance["run_retries"] == {"enabled": False}
