@@ -1,6 +1,7 @@
 """The way out. Every outgoing call of the product uses an `Exit`: which proxy, which CA, which timeouts.
 
-What lives here: the exit of a connection or account, an httpx client for it, and the download of a file through it.
+What lives here: the exit of a connection or account, an httpx client for it, the download of a file through it, and
+the guard that keeps addresses a person typed out of private networks.
 What does not: which proxy an account has (services), whether a proxy is well (proxies).
 The fact to know: a vendor library that is given no explicit proxy, CA or `trust_env=False` reads the environment
 or goes out directly, and leaks the server's address. Every connector builds its client from `Exit`'s fields.
@@ -9,8 +10,11 @@ or goes out directly, and leaks the server's address. Every connector builds its
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+import re
+import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +23,8 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 
 from forwarder_core.errors import (
+    FieldError,
+    Invalid,
     LocalFailed,
     MediaRejected,
     NetworkFailed,
@@ -36,13 +42,17 @@ _DOWNLOAD_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class ProxyAddress:
-    """A proxy as clients need it. `scheme` is http or socks5h: names are always resolved by the proxy itself."""
+    """A proxy as clients need it. `scheme` is http or socks5h: names are always resolved by the proxy itself.
+
+    `name`: what the proxy is called where `host` is the address that was checked for it.
+    """
 
     scheme: str
     host: str
     port: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    name: str | None = None
 
     @classmethod
     def parse(cls, url: str) -> ProxyAddress:
@@ -58,11 +68,15 @@ class ProxyAddress:
     def url(self) -> str:
         """With credentials: for client libraries only, never for a log or a screen."""
         login = f"{quote(self.username, safe='')}:{quote(self.password or '', safe='')}@" if self.username else ""
-        return f"{self.scheme}://{login}{self.host}:{self.port}"
+        return f"{self.scheme}://{login}{host_and_port(self.host, self.port)}"
 
     @property
     def label(self) -> str:
-        return f"{self.host}:{self.port}"
+        return host_and_port(self.name or self.host, self.port)
+
+
+def host_and_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +203,65 @@ def network_failure(error: Exception, exit_: Exit) -> NetworkFailed | ProxyFaile
     if exit_.proxy and isinstance(error, (httpx.ProxyError, httpx.ConnectError)):
         return ProxyFailed(f"Proxy {exit_.label} could not be used ({kind}).", raw=str(error))
     return NetworkFailed(f"The connection failed ({kind}).", raw=str(error))
+
+
+# ---- the guard of addresses that people typed -------------------------------------------------------------------
+
+_HOST = re.compile(r"[\w.:-]{1,253}", re.ASCII)
+_LOCAL_NAMES = ("localhost", "localdomain", "local", "internal")  # resolved by the machine itself, where at all
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_OLD_EMBEDDED = ipaddress.ip_network("::/96")
+_HOW_TO_ALLOW = "Give a public address, or allow the network by FORWARDER_ALLOW_PRIVATE_NETWORKS."
+
+
+def check_address(
+    host: str, port: int, allowed_networks: Sequence[str], *, field: str = "host", is_left_to_proxy: bool = False
+) -> str:
+    """The address `host` stands for: public, or inside `allowed_networks` (CIDR). Connect to it, not to the name.
+
+    The name is resolved once and every address it has must pass; whoever resolved it again could be told another
+    one. `is_left_to_proxy`: a name this machine cannot resolve is returned as it is. Raises Invalid naming `field`.
+    """
+    bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not _HOST.fullmatch(bare):
+        raise Invalid(f"“{host[:80]}” is not a host name or IP address.", FieldError(field, "is not a host"))
+    found = _addresses_of(bare, port)
+    is_local_name = bare.lower().rstrip(".").rpartition(".")[2] in _LOCAL_NAMES
+    if not found and is_left_to_proxy and not is_local_name:
+        return bare
+    if not found and not is_local_name:
+        raise Invalid(
+            f"The name “{bare}” cannot be resolved.",
+            FieldError(field, "cannot be resolved"),
+            action="Check the spelling, and the name service of this server.",
+        )
+    if not found or not all(_may_be_reached(address, allowed_networks) for address in found):
+        raise Invalid(
+            f"“{bare}” lies in a private network.", FieldError(field, "lies in a private network"), action=_HOW_TO_ALLOW
+        )
+    return found[0]
+
+
+def _addresses_of(host: str, port: int) -> list[str]:
+    """Every address of a name or of any spelling of an address; none where it cannot be resolved."""
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(info[4][0]) for info in infos]
+
+
+def _may_be_reached(address: str, allowed_networks: Sequence[str]) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = _inner(ip) or ip
+    if any(ip in ipaddress.ip_network(network) for network in allowed_networks):
+        return True
+    return ip.is_global and not ip.is_multicast
+
+
+def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address a packet to `ip` may end at, where one is written into it."""
+    if ip in _NAT64 or (ip in _OLD_EMBEDDED and int(ip) > 1):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour

@@ -1,7 +1,7 @@
 """The keeper: the loops shorter than a minute. It reaps dead workers' jobs, sends alerts, and proves that it lives.
 
 `python -m forwarder_pipelines.keeper`; stops on SIGTERM between two rounds. Killing it at any moment loses nothing.
-Alerts have a thread of their own: a slow Telegram delays no rescue.
+Alerts have a thread of their own: a slow Telegram delays no rescue. So has each sign-in a person takes part in.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder_core.errors import ForwarderError
-from forwarder_core.services import heartbeats, notifying, recovery, telegram_settings
+from forwarder_core.services import heartbeats, interactive_login, notifying, recovery, telegram_settings
 from forwarder_core.services.context import Core
+from forwarder_core.services.interactive_login import Ticket
 from forwarder_core.services.recovery import RunControl
 from forwarder_pipelines.resources import this_core
 from forwarder_pipelines.run_control import DagsterRunControl
 
 ROUND_S = 2.0
 _SEND_ROUND_S = 1.0
+_SIGN_IN_ROUND_S = 1.0
+_MOST_SIGN_INS = 3  # at once; each holds a thread for as long as its person needs
+_LAST_WORD_S = 3.0  # a sign-in that waits for its person ends within
 _LAST_SEND_S = 20.0  # one call of Telegram ends within
 log = logging.getLogger("forwarder.keeper")
 
@@ -45,6 +49,32 @@ def send_alerts(core: Core, stopping: threading.Event) -> None:
                 log.warning("A round of alerts was left out: %s", type(e).__name__)
 
 
+def sign_people_in(core: Core, stopping: threading.Event) -> None:
+    """Begin the sign-ins admins ask for, each in a thread of its own, and say of each that it lives."""
+    held: dict[Ticket, threading.Thread] = {}
+    while not stopping.wait(_SIGN_IN_ROUND_S):
+        try:
+            held = {ticket: thread for ticket, thread in held.items() if thread.is_alive()}
+            interactive_login.keep(core, list(held))
+            interactive_login.end_lost(core)
+            for ticket in interactive_login.take(core, _MOST_SIGN_INS - len(held)):
+                held[ticket] = threading.Thread(
+                    target=_sign_in, args=(core, ticket, stopping), name=f"sign-in-{ticket.account_id}", daemon=True
+                )
+                held[ticket].start()
+        except (SQLAlchemyError, ForwarderError) as e:
+            log.warning("A round of sign-ins was left out: %s", type(e).__name__)
+    for thread in held.values():
+        thread.join(_LAST_WORD_S)
+
+
+def _sign_in(core: Core, ticket: Ticket, stopping: threading.Event) -> None:
+    try:
+        interactive_login.sign_in(core, ticket, is_stopping=stopping.is_set)
+    except SQLAlchemyError as e:
+        log.warning("A sign-in ended without its result being stored: %s", type(e).__name__)
+
+
 def main() -> None:
     stopping = threading.Event()
 
@@ -54,25 +84,30 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     core = this_core()
-    alerts = threading.Thread(target=send_alerts, args=(core, stopping), name="alerts", daemon=True)
+    loops = [
+        threading.Thread(target=loop, args=(core, stopping), name=loop.__name__, daemon=True)
+        for loop in (send_alerts, sign_people_in)
+    ]
     with dg.DagsterInstance.get() as instance:
         runs = DagsterRunControl(instance)
-        alerts.start()
+        for loop in loops:
+            loop.start()
         recovery.sweep(core, runs)
         log.info("Keeper started")
-        while not stopping.wait(ROUND_S) and alerts.is_alive():
+        while not stopping.wait(ROUND_S) and all(loop.is_alive() for loop in loops):
             try:
                 one_round(core, runs)
             except (SQLAlchemyError, ForwarderError, dg.DagsterError) as e:
                 log.warning("A round was left out: %s", type(e).__name__)
-    _end(alerts, stopping)
+    _end(loops, stopping)
 
 
-def _end(alerts: threading.Thread, stopping: threading.Event) -> None:
-    """Let the message under way arrive. Alerts that ended by themselves end the keeper: it is started afresh."""
+def _end(loops: list[threading.Thread], stopping: threading.Event) -> None:
+    """Let the message under way arrive. A loop that ended by itself ends the keeper: it is started afresh."""
     if not stopping.is_set():
-        raise SystemExit("The thread that sends alerts has ended.")
-    alerts.join(_LAST_SEND_S)
+        raise SystemExit("A thread of the keeper has ended.")
+    for loop in loops:
+        loop.join(_LAST_SEND_S)
     log.info("Keeper stopped")
 
 

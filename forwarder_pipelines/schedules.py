@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from forwarder_core.services import retention
+from forwarder_core.services import proxy_health, retention
 from forwarder_pipelines import partitions
 from forwarder_pipelines.resources import this_core
 
@@ -29,6 +29,22 @@ def retention_job() -> None:
     forget_partitions()
 
 
+@dg.op(description="Ask the targets through every proxy; tell, move and pause where one is down.")
+def check_proxies(context: dg.OpExecutionContext) -> None:
+    for checked in proxy_health.check_all(this_core()):
+        words = checked.error or f"{checked.average_ms} ms"
+        context.log.info(f"{checked.proxy.alias}: {checked.verdict} ({words})")
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Is every proxy up?")
+def proxy_check_job() -> None:
+    check_proxies()
+
+
 retention_schedule = dg.ScheduleDefinition(
     job=retention_job, cron_schedule="17 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+
+proxy_check_schedule = dg.ScheduleDefinition(
+    job=proxy_check_job, cron_schedule="*/30 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -25,7 +26,8 @@ from forwarder_core.services import signing_in
 from forwarder_core.services.context import Core
 
 _FORM_COOKIE = "forwarder_form"
-_SCREENS = ("jobs", "accounts", "connections")
+_PASSED_ON = ("confirm",)  # alerts ask for it: /jobs/7?confirm=live
+_SCREENS = ("jobs", "accounts", "connections", "proxies")
 
 
 class Pages:
@@ -39,6 +41,7 @@ class Pages:
             Route("/logout", self.show_sign_out, methods=["GET"]),
             Route("/logout", self.sign_out, methods=["POST"]),
             Route("/dashboard", _to("/"), methods=["GET"]),
+            Route("/accounts/{id:int}/captcha-resolve", _to_one("accounts", do="captcha-resolve"), methods=["GET"]),
             *(Route(f"/{screen}/{{id:int}}", _to_one(screen), methods=["GET"]) for screen in _SCREENS),
         ]
 
@@ -124,10 +127,12 @@ def _to(path: str) -> Answering:
     return redirect
 
 
-def _to_one(screen: str) -> Answering:
-    """Streamlit knows one address per screen; which row is meant it reads from the query."""
+def _to_one(screen: str, **wanted: str) -> Answering:
+    """Streamlit knows one address per screen; which row is meant, and what is to be done, it reads from the query."""
 
     async def redirect(request: Request) -> Response:
-        return RedirectResponse(f"/{screen}?id={request.path_params['id']}", HTTPStatus.FOUND)
+        asked = {name: value for name, value in request.query_params.items() if name in _PASSED_ON}
+        query = urlencode({"id": request.path_params["id"], **asked, **wanted})
+        return RedirectResponse(f"/{screen}?{query}", HTTPStatus.FOUND)
 
     return redirect

@@ -112,6 +112,7 @@ def connection_of(row: Row[Any]) -> Connection:
         status=ConnectionStatus(row.status),
         status_reason=row.status_reason,
         proxy_id=row.proxy_id,
+        proxy_policy=row.proxy_policy,
         filters=filters_of(row.filters),
         schedule=schedule_of(row.schedule),
         transform=transform_of(row.transform_options),

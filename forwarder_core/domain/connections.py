@@ -30,6 +30,7 @@ class Connection:
     status: ConnectionStatus
     status_reason: str | None = None
     proxy_id: int | None = None
+    proxy_policy: Mapping[str, object] = field(default_factory=dict)
     filters: Filters = field(default_factory=Filters)
     schedule: Schedule = field(default_factory=Schedule)
     transform: TransformOptions = field(default_factory=TransformOptions)

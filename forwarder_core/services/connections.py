@@ -17,7 +17,7 @@ from forwarder_core.domain.jobs import STOPPED, Job, JobStatus
 from forwarder_core.domain.posts import Decision, SourcePost
 from forwarder_core.errors import Conflict, FieldError, Invalid, NotFound, StepFailed
 from forwarder_core.services import accounts as accounts_service
-from forwarder_core.services import detection
+from forwarder_core.services import detection, proxy_rules
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
@@ -33,6 +33,7 @@ class NewConnection:
     destination_account_id: int
     type: str = ""
     proxy_id: int | None = None
+    proxy_policy: Mapping[str, Any] = field(default_factory=dict)
     filters: Mapping[str, Any] = field(default_factory=dict)
     schedule: Mapping[str, Any] = field(default_factory=dict)
     transform_options: Mapping[str, Any] = field(default_factory=dict)
@@ -65,6 +66,8 @@ def create(core: Core, new: NewConnection) -> Connection:
     _check_rules(values)
     try:
         with core.begin() as tx:
+            if source and destination:
+                proxy_rules.check_new_connection(tx, source, destination, new.proxy_id, new.proxy_policy)
             made = connections.add(tx, values)
     except IntegrityError as e:
         raise Conflict(f"There is a connection “{new.name}” already.", action="Choose another name.") from e

@@ -19,6 +19,7 @@ from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.errors import Conflict, FieldError, Invalid
 from forwarder_core.services import accounts as accounts_service
 from forwarder_core.services import connections as connections_service
+from forwarder_core.services import proxy_rules
 from forwarder_core.services.context import Core
 
 _RULES = connections_service.RULES
@@ -31,6 +32,8 @@ def change_account(core: Core, account_id: int, values: Mapping[str, Any], *, wh
     try:
         with core.begin() as tx:
             _check_proxy(tx, values)
+            if "proxy_id" in values:
+                proxy_rules.check_account(tx, account_id, values["proxy_id"])
             if values:
                 accounts.change(tx, account_id, dict(values))
             _audit(tx, core, who, "account_changed", f"account:{account_id}", values)
@@ -42,7 +45,7 @@ def change_account(core: Core, account_id: int, values: Mapping[str, Any], *, wh
 
 
 def change_connection(core: Core, connection_id: int, values: Mapping[str, Any], *, who: str) -> Connection:
-    """`values`: name, proxy_id, priority, and the rules as the API has them. Obeyed from the next look on."""
+    """`values`: name, proxy_id, proxy_policy, priority, and the rules as the API has them. Obeyed at once."""
     known = connections_service.get(core, connection_id)
     _check_name(values, "name")
     for name in _RULES.keys() & values.keys():
@@ -52,7 +55,7 @@ def change_connection(core: Core, connection_id: int, values: Mapping[str, Any],
             raise Invalid("The rules of the connection cannot be read.", FieldError(name, str(e))) from e
     try:
         with core.begin() as tx:
-            _check_proxy(tx, values)
+            proxy_rules.check_connection(tx, connection_id, values)
             if values:
                 connections.change(tx, connection_id, dict(values))
             _audit(tx, core, who, "connection_changed", f"connection:{connection_id}", values)

@@ -111,7 +111,7 @@ def verify_publication(carrier: Carrier) -> Done:
 def _exit(carrier: Carrier, report: StepReport, errand: Errand, account: Account) -> Exit:
     tx: Tx
     with carrier.core.begin() as tx:
-        chosen = exits.exit_of(carrier.core, tx, account, errand.proxy_id)
+        chosen = exits.exit_of(carrier.core, tx, account, errand.proxy_id, job_id=errand.job.id)
     report.fact(proxy=chosen.label)
     return chosen
 

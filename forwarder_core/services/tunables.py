@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from forwarder_core.db import events
+from forwarder_core.db import events, people
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.retries import DEFAULT_DELAYS_S
 from forwarder_core.errors import FieldError, Invalid
@@ -35,6 +35,7 @@ ALL = {
         Tunable("detection.min_interval_s", 60.0, "s", "Least time between two looks at one source", 1, 86_400),
         Tunable("detection.overlap_h", 48.0, "h", "How far before the last look a listing is read again", 1, 720),
         Tunable("detection.max_pages", 20, "pages", "Most pages of a listing read in one look", 2, 200),
+        Tunable("detection.poll_lease_s", 90.0, "s", "A look at a source not ended by then is repeated", 5, 3_600),
         Tunable("dispatch.max_running", 10, "jobs", "Most jobs under way at once", 1, 200),
         Tunable("dispatch.per_destination", 1, "jobs", "Most jobs at once per destination account", 1, 10),
         Tunable("dispatch.per_source", 3, "jobs", "Most jobs at once per source account", 1, 20),
@@ -90,7 +91,7 @@ def read(tx: Tx) -> Tuned:
     return Tuned({key: value for key, value in stored.items() if key in ALL})
 
 
-def change(core: Core, values: Mapping[str, Any]) -> Tuned:
+def change(core: Core, values: Mapping[str, Any], *, who: str = "system") -> Tuned:
     """Store new values, all or none. Raises Invalid naming every bad one."""
     problems = [problem for key, value in values.items() if (problem := _problem(key, value))]
     if problems:
@@ -99,6 +100,8 @@ def change(core: Core, values: Mapping[str, Any]) -> Tuned:
     with core.begin() as tx:
         for key, value in values.items():
             events.keep_setting(tx, key, value, now)
+        if values:
+            people.audit(tx, who=who, what="settings_changed", now=now, details=dict(values))
         tuned = read(tx)
     logging.getLogger(__name__).info("Settings changed: %s", ", ".join(sorted(values)))
     return tuned

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, field_validator
 from admin_app.api.schemas.base import Body, Out, PageQuery, RowId
 from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.filters import FilterMode
+from forwarder_core.domain.proxies import Mode
 from forwarder_core.domain.transforms import Fit, Quality, TooLong
 from forwarder_core.services.overview import ConnectionView
 
@@ -59,6 +60,15 @@ class RetryPolicyIn(Body):
     no_retry_on_errors: list[str] = Field(default_factory=list, max_length=50)
 
 
+class ProxyPolicyIn(Body):
+    """Which proxies a connection takes, and how; an empty pool follows the account's and the global ones."""
+
+    mode: Mode = Mode.STICKY
+    pool: list[RowId] = Field(default_factory=list, max_length=100)
+    fallback_to_direct: bool = False
+    max_retry_per_proxy: int = Field(2, ge=1, le=20)
+
+
 class PublishIn(Body):
     privacy: Literal["public", "unlisted", "private"] = "public"
 
@@ -68,6 +78,7 @@ class ConnectionChange(Body):
 
     name: str = Field("", max_length=120)
     proxy_id: RowId | None = None
+    proxy_policy: ProxyPolicyIn = Field(default_factory=lambda: ProxyPolicyIn.model_validate({}))
     filters: FiltersIn = Field(default_factory=FiltersIn)
     schedule: ScheduleIn = Field(default_factory=lambda: ScheduleIn.model_validate({}))
     transform_options: TransformIn = Field(default_factory=TransformIn)
@@ -107,6 +118,7 @@ class ConnectionOut(Out):
     source_account: EndOut
     destination_account: EndOut
     proxy: EndOut | None
+    proxy_policy: dict[str, Any]
     status: ConnectionStatus
     status_reason: str | None
     filters: dict[str, Any]
@@ -134,6 +146,7 @@ class ConnectionOut(Out):
             source_account=EndOut(id=view.source.id, alias=view.source.alias),
             destination_account=EndOut(id=view.destination.id, alias=view.destination.alias),
             proxy=EndOut(id=c.proxy_id, alias=view.proxy_alias) if c.proxy_id and view.proxy_alias else None,
+            proxy_policy=dict(c.proxy_policy),
             status=c.status,
             status_reason=c.status_reason,
             filters={
