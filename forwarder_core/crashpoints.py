@@ -2,6 +2,8 @@
 
 Off unless `FORWARDER_CRASH_AT=<point>[:<nth>][:kill|term|raise]` is set; then it fires at the nth passing (default 1),
 once per FORWARDER_HOME: a marker file records it, and the restarted process passes by. `POINTS` is the whole list.
+`FORWARDER_CRASH_AT=@FILE` names a file with one such line per crash. It is read at every passing, so a drill arms and
+disarms the processes of a running stack without starting one of them again.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -46,6 +50,7 @@ POINTS = (
     "reap.before",
     "reap.after",
 )
+_IN_FILE = "@"
 
 
 class Mode(StrEnum):
@@ -58,14 +63,58 @@ class Crash(Exception):
     """What mode `raise` throws: an error of no known class, as a bug would."""
 
 
+@dataclass(frozen=True, slots=True)
+class CrashAt:
+    """One crash that is to happen."""
+
+    point: str
+    nth: int = 1
+    mode: Mode = Mode.KILL
+
+    @classmethod
+    def parse(cls, text: str) -> CrashAt:
+        """Raises SettingsError for a point or mode there is not."""
+        point, *options = text.split(":")
+        nth = next((int(option) for option in options if option.isdigit()), 1)
+        mode = next((option for option in options if not option.isdigit()), Mode.KILL)
+        if point not in POINTS or mode not in list(Mode):
+            raise SettingsError(f"FORWARDER_CRASH_AT: {text} is not one of the named points and modes")
+        return cls(point, nth, Mode(mode))
+
+    def __str__(self) -> str:
+        return f"{self.point}:{self.nth}:{self.mode}"
+
+    def marker(self, home: Path) -> Path:
+        """The file that says this crash has happened in this home."""
+        return home / "crashed" / str(self).replace(":", "_")
+
+
 @dataclass(slots=True)
 class _Armed:
-    point: str
-    nth: int
-    mode: Mode
-    marker: Path
+    home: Path
+    crashes: Sequence[CrashAt] = ()
+    file: Path | None = None
+    passed: Counter[CrashAt] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    passed: int = 0
+
+    def due(self, point: str) -> CrashAt | None:
+        """The crash that is to happen at this passing; it is this process's now."""
+        with self.lock:
+            for crash in self._wanted():
+                if crash.point != point:
+                    continue
+                self.passed[crash] += 1  # counted from when it was named, not from the start of the process
+                if crash.nth == self.passed[crash] and _claim(crash.marker(self.home)):
+                    return crash
+        return None
+
+    def _wanted(self) -> Sequence[CrashAt]:
+        if self.file is None:
+            return self.crashes
+        try:
+            return [CrashAt.parse(line) for line in self.file.read_text("ascii").split()]
+        except FileNotFoundError:
+            return ()
 
 
 _armed: _Armed | None = None
@@ -74,29 +123,22 @@ _armed: _Armed | None = None
 def arm(crash_at: str | None, home: Path) -> None:
     """Arm this process, or disarm it with None. Raises SettingsError for a point or mode there is not."""
     global _armed
-    _armed = None
     if crash_at is None:
-        return
-    point, *options = crash_at.split(":")
-    nth = next((int(option) for option in options if option.isdigit()), 1)
-    mode = next((option for option in options if not option.isdigit()), Mode.KILL)
-    if point not in POINTS or mode not in list(Mode):
-        raise SettingsError(f"FORWARDER_CRASH_AT: {crash_at} is not one of the named points and modes")
-    _armed = _Armed(point, nth, Mode(mode), home / "crashed" / crash_at.replace(":", "_"))
+        _armed = None
+    elif crash_at.startswith(_IN_FILE):
+        _armed = _Armed(home, file=Path(crash_at.removeprefix(_IN_FILE)))
+    else:
+        _armed = _Armed(home, [CrashAt.parse(crash_at)])
 
 
 def at(point: str) -> None:
     """Pass a point."""
-    armed = _armed
-    if armed is None or armed.point != point:
+    crash = _armed.due(point) if _armed else None
+    if crash is None:
         return
-    with armed.lock:
-        armed.passed += 1
-        if armed.passed != armed.nth or not _claim(armed.marker):
-            return
-    if armed.mode is Mode.RAISE:
+    if crash.mode is Mode.RAISE:
         raise Crash(point)
-    os.kill(os.getpid(), signal.SIGKILL if armed.mode is Mode.KILL else signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGKILL if crash.mode is Mode.KILL else signal.SIGTERM)
 
 
 def _claim(marker: Path) -> bool:

@@ -17,7 +17,7 @@ import typer
 from forwarder_core.embedded.supervisor import Stopped
 from forwarder_core.errors import ForwarderError, StartError
 
-COMMANDS = ("demo", "up", "migrate", "settings-doc")
+COMMANDS = ("demo", "up", "migrate", "chaos", "soak", "settings-doc")
 
 
 def build(names: tuple[str, ...]) -> typer.Typer:

@@ -111,7 +111,8 @@ def _processes(settings: Settings, ports: StackPorts, env: Mapping[str, str]) ->
         ),
         process(
             Part.CODE_SERVER,
-            *("dagster", "code-server", "start", "-h", loopback, "-p", str(ports.code_server)),
+            # Not `code-server start`: that is a proxy which never restarts the process it stands before.
+            *("dagster", "api", "grpc", "-h", loopback, "-p", str(ports.code_server)),
             *("-m", "forwarder_pipelines.definitions", "--location-name", LOCATION, *_LOG_FORMAT),
             ready=listens(ports.code_server),
             grace_s=_CODE_SERVER_GRACE_S,

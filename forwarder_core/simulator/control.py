@@ -24,7 +24,7 @@ from forwarder_core.connectors.base import WorldAccount
 from forwarder_core.simulator import clips
 from forwarder_core.simulator.fakes import Fake
 from forwarder_core.simulator.faults import Place
-from forwarder_core.simulator.inputs import AccountChange, NewAccount, NewFault, NewPost, NewUpdate
+from forwarder_core.simulator.inputs import AccountChange, ClockChange, NewAccount, NewFault, NewPost, NewUpdate
 from forwarder_core.simulator.probe import NotAVideo
 from forwarder_core.simulator.telegram_chats import Chats
 from forwarder_core.simulator.world import UNFINISHED, SimulatedWorld, Taken
@@ -58,6 +58,8 @@ class Control:
             Route("/telegram/updates", self.telegram_update, methods=["POST"]),
             Route("/requests", self.requests),
             Route("/failures", self.failures),
+            Route("/clock", self.set_clock, methods=["POST"]),
+            Route("/clock", self.release_clock, methods=["DELETE"]),
             *gateway_routes,
         ]
         return Starlette(routes=[Mount("/__control", routes=routes)], exception_handlers={HTTPException: problem})
@@ -188,6 +190,13 @@ class Control:
 
     async def failures(self, request: Request) -> Response:
         return JSONResponse(self.world.journal.failures())
+
+    async def set_clock(self, request: Request) -> Response:
+        wanted = await read(request, ClockChange)
+        return JSONResponse({"now": self.world.stand_still(wanted.at, moved_s=wanted.seconds).isoformat()})
+
+    async def release_clock(self, request: Request) -> Response:
+        return JSONResponse({"now": self.world.run_on().isoformat()})
 
     def _shown(self, account: WorldAccount) -> dict[str, Any]:
         credentials = self.fakes[account.platform].credentials(self.world, account)

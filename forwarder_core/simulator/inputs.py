@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from forwarder_core.simulator.clips import CODECS
 from forwarder_core.simulator.faults import ALL_FAULTS, PROXY_FAULTS
@@ -108,6 +108,13 @@ class NewProxy(_Input):
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password belong together")
         return self
+
+
+class ClockChange(_Input):
+    """The world's clock stands from now on: at `at`, else where it was, and moved on by `seconds`."""
+
+    at: AwareDatetime | None = None
+    seconds: float = Field(0.0, ge=0)
 
 
 class NewUpdate(_Input):

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from forwarder_core.clock import Clock, SystemClock
+from forwarder_core.clock import Clock, ManualClock, SystemClock
 from forwarder_core.connectors.base import WorldAccount, WorldFault, WorldPost
 from forwarder_core.domain.limits import Limits
 from forwarder_core.simulator import identifiers, journal, records
@@ -196,6 +196,18 @@ class SimulatedWorld:
     def next_number(self, counter: str) -> int:
         with self.store.transaction() as db:
             return count_up(db, counter)
+
+    def stand_still(self, at: datetime | None, *, moved_s: float) -> datetime:
+        """Have the clock stand at `at`, else where it is, moved on by so much."""
+        clock = ManualClock(at or self.now())
+        now = clock.move(moved_s)
+        self._clock = clock
+        return now
+
+    def run_on(self) -> datetime:
+        """Have the clock be this machine's again, as it is after every start."""
+        self._clock = SystemClock()
+        return self.now()
 
     def reset(self) -> None:
         """Forget everything but the certificates and the seed."""
