@@ -15,7 +15,19 @@ from starlette.staticfiles import StaticFiles
 
 from admin_app.api import errors
 from admin_app.api.deps import refuse_unknown_parameters
-from admin_app.api.routes import accounts, auth, connections, jobs, logs, posts, settings, system
+from admin_app.api.routes import (
+    accounts,
+    auth,
+    connections,
+    desk,
+    jobs,
+    logs,
+    notifications,
+    posts,
+    proxies,
+    settings,
+    system,
+)
 from forwarder_core.services.context import Core
 
 _SWAGGER = Path(__file__).parent / "swagger"
@@ -44,7 +56,7 @@ def create_api(core: Core) -> FastAPI:
     )
     app.state.core = core
     errors.install(app)
-    for noun in (auth, accounts, connections, jobs, posts, logs, settings, system):
+    for noun in (auth, accounts, desk, connections, proxies, jobs, posts, logs, notifications, settings, system):
         app.include_router(noun.router)
     app.mount("/api/swagger", StaticFiles(directory=_SWAGGER))
 

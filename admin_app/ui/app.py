@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from admin_app.ui import access, places
-from admin_app.ui.screens import accounts, connections, jobs, logs, overview
+from admin_app.ui.screens import accounts, connections, jobs, logs, notifications, overview, proxies, settings
 from admin_app.ui.widgets import say_now
 from admin_app.ui.words import plain
 
@@ -26,8 +26,13 @@ def main() -> None:
         "overview": st.Page(overview.show, title="Overview", icon=":material/home:", url_path="overview", default=True),
         "connections": st.Page(connections.show, title="Connections", icon=":material/link:", url_path="connections"),
         "accounts": st.Page(accounts.show, title="Accounts", icon=":material/person:", url_path="accounts"),
+        "proxies": st.Page(proxies.show, title="Proxies", icon=":material/lan:", url_path="proxies"),
         "jobs": st.Page(jobs.show, title="Jobs", icon=":material/list_alt:", url_path="jobs"),
         "logs": st.Page(logs.show, title="Logs", icon=":material/article:", url_path="logs"),
+        "notifications": st.Page(
+            notifications.show, title="Notifications", icon=":material/notifications:", url_path="notifications"
+        ),
+        "settings": st.Page(settings.show, title="Settings", icon=":material/settings:", url_path="settings"),
     }
     places.remember(screens)
     chosen = st.navigation(list(screens.values()))

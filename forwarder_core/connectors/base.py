@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.posts import SeenPost
@@ -47,6 +47,16 @@ class Identity:
 class Authenticator(Protocol):
     def identify(self) -> Identity:
         """One read-only call that proves the credentials and says whose they are."""
+        ...
+
+
+@runtime_checkable
+class InteractiveAuthenticator(Authenticator, Protocol):
+    """Of a way of signing in whose `AuthMethod.asks_code` is true."""
+
+    def sign_in(self, ask_code: Callable[[], str]) -> Identity:
+        """The login with a person at hand. `ask_code` blocks until the person has typed in the code the platform
+        sent, and returns it, or "" to give up; what signing in won is in the credential box when this returns."""
         ...
 
 
@@ -193,9 +203,12 @@ class CredentialField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthMethod:
+    """`asks_code`: the platform may send a code while signing in; the authenticator is interactive then."""
+
     name: str
     label: str
     fields: tuple[CredentialField, ...]
+    asks_code: bool = False
 
 
 class Role(StrEnum):

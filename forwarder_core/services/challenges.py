@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from forwarder_core.db import accounts, connections, jobs, outbox, people
+from forwarder_core.db import accounts, connections, jobs, outbox, overviews, people
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account, AccountStatus
+from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.jobs import Errand, JobStatus
 from forwarder_core.errors import ChallengeRequired, NotFound
 from forwarder_core.services import alerting
@@ -19,6 +20,7 @@ from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
 PAUSE_REASON = "CAPTCHA detected"
+PENDING = tuple(s.value for s in (JobStatus.CAPTCHA, JobStatus.QUEUED, JobStatus.RETRY_WAIT, JobStatus.PAUSED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A challenge that waits for a person, as the banner shows it."""
+    """A challenge that waits for a person, as the banner shows it: the connections paused by it, the jobs waiting."""
 
     account: Account
     detected_at: datetime | None
@@ -107,15 +109,26 @@ def note_success(tx: Tx, done: Errand, now: datetime) -> None:
 def open_challenges(core: Core) -> list[Challenge]:
     with core.begin() as tx:
         held = accounts.page(tx, after=0, limit=1_000, status=(AccountStatus.CAPTCHA_DETECTED,))
-        return [
-            Challenge(
-                account,
-                accounts.challenged_at(tx, account.id),
-                len(connections.page(tx, after=0, limit=1_000, account_id=account.id)),
-                len(jobs.waiting_for_challenge(tx, account.id)),
-            )
-            for account in held
-        ]
+        return [_shown(tx, account) for account in held]
+
+
+def challenge_of(core: Core, account_id: int) -> Challenge | None:
+    """The account's challenge, None where it has none. Raises NotFound."""
+    with core.begin() as tx:
+        account = accounts.get(tx, account_id)
+        if account is None:
+            raise NotFound(f"There is no account {account_id}.")
+        return _shown(tx, account) if account.status is AccountStatus.CAPTCHA_DETECTED else None
+
+
+def _shown(tx: Tx, account: Account) -> Challenge:
+    paused = connections.page(tx, after=0, limit=1_000, account_id=account.id, status=(ConnectionStatus.PAUSED.value,))
+    return Challenge(
+        account=account,
+        detected_at=accounts.challenged_at(tx, account.id),
+        connections=sum(c.status_reason == _reason(account) for c in paused),
+        jobs=overviews.count_jobs(tx, status=PENDING, account_id=account.id),
+    )
 
 
 def _reason(account: Account) -> str:

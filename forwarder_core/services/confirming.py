@@ -16,15 +16,9 @@ def it_is_live(core: Core, job_id: int, *, who: str, remote_id: str | None = Non
     now = core.clock.now()
     with core.begin() as tx:
         errand, publication = _unconfirmed(tx, job_id)
-        publications.move(
-            tx,
-            publication.id,
-            PublicationState.PUBLISHED,
-            lease=None,
-            remote_id=remote_id,
-            remote_url=url,
-            published_at=now,
-        )
+        facts = {"remote_id": remote_id, "remote_url": url, "published_at": now}
+        if not publications.move(tx, publication.id, PublicationState.PUBLISHED, lease=None, **facts):
+            raise _answered(job_id)
         if remote_id:
             posts.add_origin(
                 tx,
@@ -34,7 +28,8 @@ def it_is_live(core: Core, job_id: int, *, who: str, remote_id: str | None = Non
                 publication_id=publication.id,
                 now=now,
             )
-            jobs.set_published(tx, job_id, remote_id, url or "")
+        if remote_id or url:
+            jobs.set_published(tx, job_id, remote_id or "", url or "")
         jobs.move(tx, [job_id], JobStatus.SUCCESS, now=now, error_code=None, error_message=None, error_action=None)
         people.audit(tx, who=who, what="confirmed_live", target=f"job:{job_id}", now=now)
     about(job_id=job_id).info("Job %s: confirmed as live by %s", job_id, who)
@@ -45,10 +40,15 @@ def publish_again(core: Core, job_id: int, *, who: str) -> None:
     now = core.clock.now()
     with core.begin() as tx:
         _, publication = _unconfirmed(tx, job_id)
-        publications.move(tx, publication.id, PublicationState.ABANDONED, lease=None, session_ref=None)
+        if not publications.move(tx, publication.id, PublicationState.ABANDONED, lease=None, session_ref=None):
+            raise _answered(job_id)
         jobs.move(tx, [job_id], JobStatus.QUEUED, now=now, wait_reason=None, retries_used=0)
         people.audit(tx, who=who, what="publish_again", target=f"job:{job_id}", now=now)
     about(job_id=job_id).info("Job %s: to be published again, says %s", job_id, who)
+
+
+def _answered(job_id: int) -> Conflict:
+    return Conflict(f"Job {job_id} has been answered for meanwhile.")
 
 
 def _unconfirmed(tx: Tx, job_id: int) -> tuple[Errand, Publication]:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from forwarder_core.db import events, outbox, overviews, schema
 from forwarder_core.errors import FfmpegMissing
 from forwarder_core.media.tools import find_ffmpeg
+from forwarder_core.services import census
 from forwarder_core.services.context import Core
 
 _KEEPER_SILENT = timedelta(seconds=30)  # it beats every two seconds
@@ -63,6 +64,7 @@ def look(core: Core) -> Health:
         "migrations": _migrations,
         "keeper": _keeper,
         "detection": _detection,
+        "census": _census,
         "disk": _disk,
         "ffmpeg": _ffmpeg,
     }
@@ -127,6 +129,15 @@ def _detection(core: Core) -> Check:
             {"overdue_s": round(late.total_seconds())},
         )
     return Check(State.OK, "Sources are looked at in time.", {"overdue_s": max(0, round(late.total_seconds()))})
+
+
+def _census(core: Core) -> Check:
+    taken = census.take(core)
+    facts = {"undecided_posts": taken.undecided_posts, "stuck_jobs": taken.stuck_jobs}
+    if taken.is_clean:
+        return Check(State.OK, "Every post seen is decided about, and every job moves.", facts)
+    words = f"{taken.undecided_posts} posts without a decision, {taken.stuck_jobs} jobs that do not move."
+    return Check(State.WARNING, words, facts)
 
 
 def _disk(core: Core) -> Check:

@@ -10,23 +10,42 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
+
+from sqlalchemy.exc import IntegrityError
 
 from forwarder_core.db import events, overviews, people, publications
 from forwarder_core.db import jobs as rows
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.overviews import JobView
-from forwarder_core.domain.jobs import SYNONYMS, Job, JobStatus
+from forwarder_core.domain.jobs import SYNONYMS, Failure, Job, JobStatus
 from forwarder_core.domain.publications import PublicationState
 from forwarder_core.errors import Conflict, FieldError, Invalid, NotFound
+from forwarder_core.services import confirming
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
-__all__ = ["JobStory", "JobView", "Wanted", "cancel", "count", "get", "page", "retry", "statuses", "story"]
+__all__ = [
+    "Answer",
+    "JobStory",
+    "JobView",
+    "Wanted",
+    "cancel",
+    "confirm",
+    "count",
+    "dead_letter",
+    "get",
+    "page",
+    "retry",
+    "statuses",
+    "story",
+]
+GIVEN_UP = "given_up"  # the error code of a job a person gave up
 FIRST_PAGE = 2**62  # an id no row reaches
 _RETRYABLE = (JobStatus.DEAD, JobStatus.CANCELLED, JobStatus.RETRY_WAIT)
 _NO_ERROR = {"error_code": None, "error_message": None, "error_action": None}
-_FROM_THE_START = {"retries_used": 0, "rescues": 0, "step": None, "progress": 0.0, "progress_note": "", **_NO_ERROR}
+FROM_THE_START = {"retries_used": 0, "rescues": 0, "step": None, "progress": 0.0, "progress_note": "", **_NO_ERROR}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +110,13 @@ def count(core: Core, wanted: Wanted) -> int:
 
 def get(core: Core, job_id: int) -> JobView:
     with core.begin() as tx:
-        return _found(tx, job_id)
+        return found(tx, job_id)
 
 
 def story(core: Core, job_id: int) -> JobStory:
     """The job, its attempts, and its log from the first message on."""
     with core.begin() as tx:
-        view = _found(tx, job_id)
+        view = found(tx, job_id)
         timeline = events.logs(tx, before_id=FIRST_PAGE, limit=500, job_id=job_id)
         publication = publications.latest_of(tx, job_id)
         return JobStory(
@@ -113,15 +132,15 @@ def story(core: Core, job_id: int) -> JobStory:
 def retry(core: Core, job_id: int, *, who: str) -> JobView:
     """Queue a dead or cancelled job again, from its first retry on; make a waiting retry due now. Raises Conflict."""
     with core.begin() as tx:
-        job = _found(tx, job_id).job
+        job = found(tx, job_id).job
         if job.status not in _RETRYABLE:
             raise Conflict(f"Job {job_id} is {job.status}; there is nothing to retry.", action=_instead(job.status))
-        anew: dict[str, Any] = _FROM_THE_START if job.status is not JobStatus.RETRY_WAIT else {}
+        anew: dict[str, Any] = FROM_THE_START if job.status is not JobStatus.RETRY_WAIT else {}
         now = core.clock.now()
         if not rows.move(tx, [job_id], JobStatus.QUEUED, now=now, wait_reason=None, next_attempt_at=None, **anew):
             raise _moved_meanwhile(job_id)
         people.audit(tx, who=who, what="job_retried", target=f"job:{job_id}", now=now, details={"was": job.status})
-        queued = _found(tx, job_id)
+        queued = found(tx, job_id)
     about(job_id=job_id, connection_id=job.connection_id).info("Job %s: retried by %s", job_id, who)
     return queued
 
@@ -129,26 +148,26 @@ def retry(core: Core, job_id: int, *, who: str) -> JobView:
 def cancel(core: Core, job_id: int, *, who: str) -> JobView:
     """Stop the job. A running one loses its lease, so that its worker stops at its next write. Raises Conflict."""
     with core.begin() as tx:
-        job = _found(tx, job_id).job
+        job = found(tx, job_id).job
         if job.status.is_terminal or job.status is JobStatus.UNCONFIRMED:
             raise Conflict(f"Job {job_id} is {job.status} and cannot be cancelled.", action=_instead(job.status))
-        _take(tx, job, core.clock.now())
+        _take(tx, job, JobStatus.CANCELLED, core.clock.now())
         # Looked at after the row was taken: from here on no worker can move the publication any more.
         _refuse_if_posted(tx, job_id)
         people.audit(
             tx, who=who, what="job_cancelled", target=f"job:{job_id}", now=core.clock.now(), details={"was": job.status}
         )
-        cancelled = _found(tx, job_id)
+        cancelled = found(tx, job_id)
     about(job_id=job_id, connection_id=job.connection_id).warning("Job %s: cancelled by %s", job_id, who)
     return cancelled
 
 
-def _take(tx: Tx, job: Job, now: datetime) -> None:
+def _take(tx: Tx, job: Job, to: JobStatus, now: datetime, failure: Failure | None = None) -> None:
     idle = {"wait_reason": None, "next_attempt_at": None}
     if job.status is JobStatus.RUNNING:
-        taken = rows.take_away(tx, job.id, JobStatus.CANCELLED, now=now, **idle)
+        taken = rows.take_away(tx, job.id, to, now=now, failure=failure, **idle)
     else:
-        taken = bool(rows.move(tx, [job.id], JobStatus.CANCELLED, now=now, **idle))
+        taken = bool(rows.move(tx, [job.id], to, now=now, failure=failure, **idle))
     if not taken:
         raise _moved_meanwhile(job.id)
 
@@ -163,7 +182,7 @@ def _refuse_if_posted(tx: Tx, job_id: int) -> None:
         )
     if state is not None and state.is_live:
         raise Conflict(
-            f"Job {job_id} has been published already; there is nothing left to cancel.",
+            f"Job {job_id} has been published already; there is nothing left to stop.",
             action="Delete the post at its destination if it should not be there.",
         )
 
@@ -183,11 +202,12 @@ def _moved_meanwhile(job_id: int) -> Conflict:
     return Conflict(f"Job {job_id} has moved on meanwhile.")
 
 
-def _found(tx: Tx, job_id: int) -> JobView:
-    found = overviews.job(tx, job_id)
-    if found is None:
+def found(tx: Tx, job_id: int) -> JobView:
+    """Raises NotFound; a deleted dead letter is not found."""
+    view = overviews.job(tx, job_id)
+    if view is None:
         raise NotFound(f"There is no job {job_id}.")
-    return found
+    return view
 
 
 def _links(view: JobView) -> dict[str, str]:
@@ -199,3 +219,53 @@ def _links(view: JobView) -> dict[str, str]:
         "connection": f"/connections/{job.connection_id}",
     }
     return {name: address for name, address in links.items() if address}
+
+
+def dead_letter(core: Core, job_id: int, *, reason: str, who: str) -> JobView:
+    """Give the job up, with the reason kept as its error; one given up already stays as it is. Raises Conflict."""
+    if not reason.strip():
+        raise Invalid("Say why the job is given up.", FieldError("reason", "must not be empty"))
+    failure = Failure(GIVEN_UP, f"Given up by {who}: {reason.strip()}", "Retry the job when it should go on after all.")
+    with core.begin() as tx:
+        job, now = found(tx, job_id).job, core.clock.now()
+        if job.status is JobStatus.DEAD:
+            return found(tx, job_id)
+        if job.status.is_terminal or job.status is JobStatus.UNCONFIRMED:
+            raise Conflict(f"Job {job_id} is {job.status} and cannot be given up.", action=_instead(job.status))
+        _take(tx, job, JobStatus.DEAD, now, failure)
+        _refuse_if_posted(tx, job_id)
+        details = {"was": job.status, "reason": reason.strip()}
+        people.audit(tx, who=who, what="job_given_up", target=f"job:{job_id}", now=now, details=details)
+        given_up = found(tx, job_id)
+    about(job_id=job_id, connection_id=job.connection_id, code=GIVEN_UP).warning("Job %s: %s", job_id, failure.message)
+    return given_up
+
+
+class Answer(StrEnum):
+    """What a person says of a job of which nobody knows whether it was posted."""
+
+    LIVE = "live"
+    AGAIN = "again"
+
+
+def confirm(
+    core: Core, job_id: int, answer: Answer, *, who: str, remote_id: str | None = None, url: str | None = None
+) -> JobView:
+    """Settle an unconfirmed job; the same answer again changes nothing. Raises Conflict for a job that is not one."""
+    get(core, job_id)
+    try:
+        if answer is Answer.LIVE:
+            confirming.it_is_live(core, job_id, who=who, remote_id=remote_id, url=url)
+        else:
+            confirming.publish_again(core, job_id, who=who)
+    except Conflict:
+        answered = get(core, job_id)
+        if answered.job.status is not (JobStatus.SUCCESS if answer is Answer.LIVE else JobStatus.QUEUED):
+            raise
+        return answered
+    except IntegrityError as e:
+        raise Conflict(
+            f"The post {remote_id} is known already as the result of another job.",
+            action="Look at its id at the destination again, or answer without one.",
+        ) from e
+    return get(core, job_id)

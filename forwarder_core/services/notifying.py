@@ -24,7 +24,8 @@ from forwarder_core.alerts.ping import PingFailed, ping
 from forwarder_core.alerts.text import Message
 from forwarder_core.db import jobs, outbox
 from forwarder_core.db.engine import Tx
-from forwarder_core.db.outbox import Alert, MessageState
+from forwarder_core.db.outbox import Alert
+from forwarder_core.db.outbox import MessageState as MessageState
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.services import alerting, telegram_settings
 from forwarder_core.services.alerting import AlertKind

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Response
 
 from admin_app.api.deps import CoreDep
 from admin_app.api.schemas.base import Out
-from admin_app.api.schemas.system import HealthOut, SummaryOut
-from forwarder_core.services import health, overview
+from admin_app.api.schemas.system import CensusOut, HealthOut, SummaryOut
+from forwarder_core.services import census, health, overview
 
 router = APIRouter(prefix="/api", tags=["System"])
 
@@ -36,3 +36,9 @@ def full_health(core: CoreDep, response: Response) -> HealthOut:
     if found.state is health.State.FAILING:
         response.status_code = 503
     return HealthOut.of(found)
+
+
+@router.get("/census")
+def take_census(core: CoreDep) -> CensusOut:
+    """Posts nobody decided about and jobs nobody moves: both must be 0. A part of the health check too."""
+    return CensusOut.of(census.take(core))

@@ -24,6 +24,13 @@ def _with_zone(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
+def _storable(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not contain the character NUL")
+    return value
+
+
+Words = Annotated[str, AfterValidator(_storable)]  # what PostgreSQL can keep
 Instant = Annotated[datetime, AfterValidator(_with_zone), Field(description="ISO 8601; without a zone it is UTC")]
 RowId = Annotated[int, Field(ge=1, le=2**62)]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
-from admin_app.api.schemas.base import Instant, Out, PageQuery, RowId, split
+from admin_app.api.schemas.base import Body, Instant, Out, PageQuery, RowId, Words, split
 from forwarder_core.domain.posts import Decision, SourcePost
-from forwarder_core.services.jobs import JobStory, JobView, Wanted
+from forwarder_core.services.jobs import Answer, JobStory, JobView, Wanted
 
 
 class JobQuery(PageQuery):
@@ -124,6 +124,39 @@ class JobDone(Out):
     status: Literal["success"] = "success"
     job: JobOut
     message: str
+
+
+class RetryMany(Body):
+    """All dead letters whose last error this is; with `connection` only those of one connection."""
+
+    error: Words = Field(min_length=1, max_length=100, examples=["quota_exceeded"])
+    connection: RowId | None = None
+
+
+class RetriedMany(Out):
+    status: Literal["success"] = "success"
+    error: str
+    count: int
+    jobs_requeued: list[int]
+    message: str
+
+
+class GiveUp(Body):
+    reason: Words = Field(min_length=1, max_length=2_000)
+
+
+class ConfirmIn(Body):
+    """`live`: the post is at the destination; with its id there an echo of it is never forwarded back. `again`: not."""
+
+    answer: Answer
+    remote_id: Words | None = Field(None, min_length=1, max_length=200, pattern=r"^\S+$")
+    url: Words | None = Field(None, max_length=2_000, pattern=r"^https?://\S+$")
+
+    @model_validator(mode="after")
+    def _nothing_beside_again(self) -> ConfirmIn:
+        if self.answer is Answer.AGAIN and (self.remote_id or self.url):
+            raise ValueError("remote_id and url belong to the answer live")
+        return self
 
 
 class DeadLetter(Out):

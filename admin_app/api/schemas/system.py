@@ -7,6 +7,7 @@ from typing import Any
 
 from admin_app.api.schemas.base import Out
 from forwarder_core.domain.jobs import JobStatus
+from forwarder_core.services.census import Census
 from forwarder_core.services.health import Health
 from forwarder_core.services.overview import Summary
 
@@ -95,3 +96,13 @@ class HealthOut(Out):
     def of(cls, health: Health) -> HealthOut:
         checks = {name: CheckOut(status=c.state, detail=c.detail, facts=c.facts) for name, c in health.checks.items()}
         return cls(status=health.state, at=health.at, checks=checks)
+
+
+class CensusOut(Out):
+    undecided_posts: int
+    stuck_jobs: int
+    is_clean: bool
+
+    @classmethod
+    def of(cls, taken: Census) -> CensusOut:
+        return cls(undecided_posts=taken.undecided_posts, stuck_jobs=taken.stuck_jobs, is_clean=taken.is_clean)

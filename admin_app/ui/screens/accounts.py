@@ -8,8 +8,9 @@ from __future__ import annotations
 import streamlit as st
 
 from admin_app.ui import access, places, words
+from admin_app.ui.screens import account as detail
 from admin_app.ui.widgets import attempt, badge, say_later
-from forwarder_core.domain.accounts import Account, Rights
+from forwarder_core.domain.accounts import Account, AccountStatus, Rights
 from forwarder_core.services import accounts, editing, forms
 from forwarder_core.services.accounts import NewAccount
 from forwarder_core.services.forms import ConnectorSpec, CredentialField
@@ -30,16 +31,21 @@ def show() -> None:
     found = accounts.page(core, limit=500)
     chosen_id = st.query_params.get("id", "")
     if chosen_id.isdigit():
-        found = [account for account in found if account.id == int(chosen_id)]
-        places.link("accounts", "Show all accounts", icon=":material/arrow_back:")
+        found = [one for one in found if one.id == int(chosen_id)]
+        for one in found:
+            detail.show(one)
+            _actions(one)
+        if found:
+            return
+        st.warning("There is no such account.", icon=":material/search_off:")
     if not found:
         st.info("There is no account here yet. Add the one whose posts are forwarded, and the one they go to.")
     titles = {spec.platform: spec.title for spec in forms.platforms()}
-    for platform in sorted({account.platform for account in found}):
+    for platform in sorted({one.platform for one in found}):
         st.subheader(titles.get(platform, platform))
-        for account in found:
-            if account.platform == platform:
-                _card(account)
+        for one in found:
+            if one.platform == platform:
+                _card(one)
 
 
 def _card(account: Account) -> None:
@@ -47,13 +53,16 @@ def _card(account: Account) -> None:
     with st.container(border=True, key=f"account-{account.id}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             badge(words.account_look(account.status))
-            st.markdown(f"**{words.plain(account.alias)}**", width="content")
+            places.link("accounts", words.plain(account.alias), id=str(account.id))
             st.text(account.handle, width="content")
         facts = [f"rights: {account.rights}", f"sign-in: {account.auth_method}"]
         if account.token_expiry:
             facts.append(f"token until {words.clock_time(account.token_expiry, zone)}")
         st.caption(words.plain(" · ".join(facts)))
-        if account.status_reason:
+        if account.status is AccountStatus.CAPTCHA_DETECTED:
+            st.error("CAPTCHA detected. Mark as solved after completing challenge.", icon="⚠️")
+            places.link("accounts", "Open the steps", icon=":material/task_alt:", id=str(account.id))
+        elif account.status_reason:
             st.warning(words.plain(account.status_reason), icon=":material/warning:")
         _actions(account)
 

@@ -1,28 +1,43 @@
-"""Jobs: the list with its filters, the dead-letter queue, and one job with everything that happened to it."""
+"""Jobs: the list with its filters, and the dead-letter queue with all that can be done about it at once.
+
+One job with everything that happened to it is `job`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
 import streamlit as st
 
-from admin_app.ui import access, places, words
+from admin_app.ui import access, words
 from admin_app.ui.live import is_web
-from admin_app.ui.widgets import attempt, badge, failure, say_later
+from admin_app.ui.screens import job
+from admin_app.ui.widgets import attempt, say_later
 from forwarder_core.domain.jobs import JobStatus
-from forwarder_core.services import jobs
-from forwarder_core.services.jobs import JobStory, JobView, Wanted
+from forwarder_core.services import accounts, bulk, connections, jobs
+from forwarder_core.services.bulk import Cause
+from forwarder_core.services.jobs import JobView, Wanted
 
+_ACTIVE, _DEAD, _HISTORY = "Active", "Dead letter", "History"
 _VIEWS = {
-    "Active": tuple(s.value for s in JobStatus if not s.is_terminal),
-    "Failed": (JobStatus.DEAD.value,),
-    "History": (),
+    _ACTIVE: tuple(s.value for s in JobStatus if not s.is_terminal),
+    _DEAD: (JobStatus.DEAD.value,),
+    _HISTORY: (),
+}
+_EMPTY = {
+    _ACTIVE: "No job is under way or waiting.",
+    _DEAD: "The dead-letter queue is empty: no job has failed for good.",
+    _HISTORY: "There is no such job.",
 }
 _PAGE = 50
 
 
 def show() -> None:
     chosen = st.query_params.get("id", "")
-    if chosen.isdigit():
-        _one(int(chosen))
+    if chosen.isdigit() and len(chosen) < 19:
+        job.show(int(chosen))
     else:
         _list()
 
@@ -30,20 +45,72 @@ def show() -> None:
 def _list() -> None:
     core = access.core()
     st.title("Jobs")
-    view = st.segmented_control("Show", list(_VIEWS), default="Active", key="jobs-view") or "Active"
-    before = st.session_state.get(f"jobs-before-{view}", jobs.FIRST_PAGE)
-    found = jobs.page(core, Wanted(status=_VIEWS[view]), before=before, limit=_PAGE + 1)
+    view = st.segmented_control("Show", list(_VIEWS), default=_ACTIVE, key="jobs-view") or _ACTIVE
+    wanted = _filters(view)
+    if view == _DEAD:
+        _causes()
+    where = f"jobs-before-{view}-{wanted}"
+    before = st.session_state.get(where, jobs.FIRST_PAGE)
+    found = jobs.page(core, wanted, before=before, limit=_PAGE + 1)
     if not found:
-        st.info({"Active": "No job is under way or waiting.", "Failed": "No job has failed for good."}.get(view, "–"))
+        st.info(_EMPTY[view])
         return
     shown = found[:_PAGE]
+    _pick(shown, _dead_table if view == _DEAD else _table, key=f"jobs-table-{view}-{before}")
+    with st.container(horizontal=True):
+        if before != jobs.FIRST_PAGE and st.button("Newest", icon=":material/first_page:"):
+            st.session_state[where] = jobs.FIRST_PAGE
+            st.rerun()
+        if len(found) > _PAGE and st.button("Older", icon=":material/chevron_right:"):
+            st.session_state[where] = shown[-1].job.id
+            st.rerun()
+
+
+def _filters(view: str) -> Wanted:
+    """`?account=` in the address, as the CAPTCHA banner has it, counts as well."""
+    core = access.core()
+    known = {c.id: c.name for c in connections.page(core, limit=500)}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        connection = st.selectbox(
+            "Connection", [0, *known], format_func=lambda i: known.get(i, "All"), key="jobs-connection"
+        )
+        states = [s for s in JobStatus if s.value in _VIEWS[view] or view == _HISTORY]
+        status = st.selectbox("Status", ["All", *states], format_func=_word, key=f"jobs-status-{view}")
+        days = st.date_input("Created", [], format="YYYY-MM-DD", key="jobs-days")
+    since, until = _span(days, core.settings.zone)
+    account = st.query_params.get("account", "")
+    account_id = int(account) if account.isdigit() and len(account) < 19 else None
+    if account_id is not None and (owner := attempt(lambda: accounts.get(core, account_id))) is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"Jobs of account **{words.plain(owner.alias)}**", width="content")
+            if st.button("Show all", icon=":material/close:"):
+                del st.query_params["account"]
+                st.rerun()
+    chosen = _VIEWS[view] if status == "All" else (str(status),)
+    return Wanted(status=chosen, connection_id=connection or None, account_id=account_id, since=since, until=until)
+
+
+def _span(days: object, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
+    """From the first day's beginning to the last one's end; while only one is chosen, from it on."""
+    if not isinstance(days, tuple) or not days:
+        return None, None
+    first, *rest = (day for day in days if isinstance(day, date))
+    since = datetime.combine(first, time(), zone)
+    return since, datetime.combine(rest[0], time(), zone) + timedelta(days=1) if rest else None
+
+
+def _word(status: str) -> str:
+    return words.JOB[JobStatus(status)].word if status != "All" else "All"
+
+
+def _pick(shown: list[JobView], table: Callable[[list[JobView]], dict[str, list[object]]], *, key: str) -> None:
     picked = st.dataframe(
-        _table(shown),
+        table(shown),
         hide_index=True,
         width="stretch",
         on_select="rerun",
         selection_mode="single-row",
-        key=f"jobs-table-{view}-{before}",
+        key=key,
         column_config={
             "Source": st.column_config.LinkColumn(display_text="open"),
             "Destination": st.column_config.LinkColumn(display_text="open"),
@@ -54,13 +121,6 @@ def _list() -> None:
     if rows:
         st.query_params["id"] = str(shown[rows[0]].job.id)
         st.rerun()
-    with st.container(horizontal=True):
-        if before != jobs.FIRST_PAGE and st.button("Newest", icon=":material/first_page:"):
-            st.session_state[f"jobs-before-{view}"] = jobs.FIRST_PAGE
-            st.rerun()
-        if len(found) > _PAGE and st.button("Older", icon=":material/chevron_right:"):
-            st.session_state[f"jobs-before-{view}"] = shown[-1].job.id
-            st.rerun()
 
 
 def _table(views: list[JobView]) -> dict[str, list[object]]:
@@ -70,7 +130,7 @@ def _table(views: list[JobView]) -> dict[str, list[object]]:
         "Status": [words.JOB[v.job.status].word for v in views],
         "Connection": [v.connection_name for v in views],
         "Source": [v.source_url if is_web(v.source_url) else None for v in views],
-        "Destination": [v.job.destination_url for v in views],
+        "Destination": [v.job.destination_url if is_web(v.job.destination_url or "") else None for v in views],
         "Caption": [words.short(v.caption, 60) for v in views],
         "Error": [v.job.failure.message if v.job.failure else "" for v in views],
         "Attempts": [v.job.attempts for v in views],
@@ -78,99 +138,40 @@ def _table(views: list[JobView]) -> dict[str, list[object]]:
     }
 
 
-def _one(job_id: int) -> None:
-    core = access.core()
-    if st.button("All jobs", icon=":material/arrow_back:"):
-        del st.query_params["id"]
-        st.rerun()
-    story = attempt(lambda: jobs.story(core, job_id))
-    if story is None:
-        return
-    view, zone = story.view, core.settings.zone
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.title(f"Job {job_id}", width="content")
-        badge(words.JOB[view.job.status])
-    places.link(
-        "connections", words.plain(view.connection_name), icon=":material/link:", id=str(view.job.connection_id)
-    )
-    if view.job.failure:
-        failure(view.job.failure)
-    _actions(story)
-    _facts(story)
-    if view.caption:
-        with st.container(border=True):
-            st.caption("Caption of the source post")
-            st.text(view.caption)
-    _attempts(story)
-    st.subheader("Timeline")
-    if not story.timeline:
-        st.caption("Nothing has been logged about this job yet.")
-    for row in story.timeline:
-        with st.container(horizontal=True, gap="small"):
-            st.caption(words.clock_time(row["at"], zone), width="content")
-            st.text(row["text"], width="stretch")
-    if story.plan:
-        st.subheader("Plan")
-        st.json(story.plan, expanded=False)
+# ---- dead letter ------------------------------------------------------------------------------------------------
 
 
-def _actions(story: JobStory) -> None:
-    core, job = access.core(), story.view.job
-    who = access.require_user().username
-    with st.container(horizontal=True, gap="small"):
-        can_retry = job.status in (JobStatus.DEAD, JobStatus.CANCELLED, JobStatus.RETRY_WAIT)
-        if can_retry and st.button("Retry now", icon=":material/replay:", type="primary"):
-            _done(attempt(lambda: jobs.retry(core, job.id, who=who)), "queued for retry")
-        if not job.status.is_terminal and job.status is not JobStatus.UNCONFIRMED:
-            with st.popover("Cancel", icon=":material/cancel:"):
-                st.write("The post will not be forwarded unless you retry it.")
-                if st.button("Cancel it", key="cancel"):
-                    _done(attempt(lambda: jobs.cancel(core, job.id, who=who)), "cancelled")
-        named = {"source": "Source post", "destination": "Published post", "run": "Dagster run"}
-        for name, address in story.links.items():
-            if name in named and (is_web(address) or name == "run"):
-                st.link_button(named[name], address, icon=":material/open_in_new:")
-
-
-def _done(changed: JobView | None, words_: str) -> None:
-    if changed is not None:
-        say_later(f"Job {changed.job.id} {words_}")
-        st.rerun()
-
-
-def _facts(story: JobStory) -> None:
-    job, zone = story.view.job, access.core().settings.zone
-    where = words.STEP[job.step] if job.step else "–"
-    facts = {
-        "Step": f"{where} ({job.progress:.0%})" if job.status is JobStatus.RUNNING else where,
-        "Attempts": str(job.attempts),
-        "Queued": words.clock_time(job.created_at, zone),
-        "Started": words.clock_time(job.started_at, zone),
-        "Ended": words.clock_time(job.completed_at, zone),
-        "Waits for": words.WAIT[job.wait_reason] if job.wait_reason else "–",
-        "Next try": words.clock_time(job.next_attempt_at, zone),
-        "Publication": str(story.publication or "none yet"),
-    }
-    with st.container(border=True):
-        st.table({"": list(facts), "Value": list(facts.values())}, hide_index=True, hide_header=True, border=False)
-
-
-def _attempts(story: JobStory) -> None:
-    st.subheader("Attempts")
-    if not story.attempts:
-        st.caption("No attempt has been made yet.")
-        return
+def _dead_table(views: list[JobView]) -> dict[str, list[object]]:
     zone = access.core().settings.zone
-    st.dataframe(
-        {
-            "No.": [a["n"] for a in story.attempts],
-            "Result": [a["state"] for a in story.attempts],
-            "Step": [a["step"] or "" for a in story.attempts],
-            "Error": [a["error_message"] or "" for a in story.attempts],
-            "Started": [words.clock_time(a["started_at"], zone) for a in story.attempts],
-            "Ended": [words.clock_time(a["ended_at"], zone) for a in story.attempts],
-            "Seconds by step": [", ".join(f"{k} {v:g}" for k, v in a["seconds"].items()) for a in story.attempts],
-        },
-        hide_index=True,
-        width="stretch",
-    )
+    return {
+        "Job": [v.job.id for v in views],
+        "Connection": [v.connection_name for v in views],
+        "Source post": [v.source_post_id for v in views],
+        "Source": [v.source_url if is_web(v.source_url) else None for v in views],
+        "Final error": [v.job.failure.code if v.job.failure else "" for v in views],
+        "Message": [v.job.failure.message if v.job.failure else "" for v in views],
+        "Attempts": [v.job.attempts for v in views],
+        "Failed at": [words.clock_time(v.job.completed_at, zone) for v in views],
+    }
+
+
+def _causes() -> None:
+    """Many failures of one cause are one trouble: what helps, and one button."""
+    for cause in bulk.causes(access.core()):
+        with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
+            noun = "job" if cause.count == 1 else "jobs"
+            st.markdown(f"**{words.plain(cause.code)}**: {cause.count} {noun}", width="content")
+            if cause.action:
+                st.caption(words.plain(cause.action), width="stretch")
+            with st.popover("Retry all", icon=":material/replay:"):
+                st.write(f"Retry all {cause.count} {noun} that failed of this cause, each from its start?")
+                if st.button("Retry them", key=f"bulk-{cause.code}", type="primary"):
+                    _retry_all(cause)
+
+
+def _retry_all(cause: Cause) -> None:
+    who = access.require_user().username
+    moved = attempt(lambda: bulk.retry_all(access.core(), cause.code, who=who))
+    if moved is not None:
+        say_later(f"{len(moved)} jobs queued for retry")
+        st.rerun()

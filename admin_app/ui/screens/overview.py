@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from admin_app.ui import access, places, words
+from admin_app.ui import access, captcha, places, words
 from admin_app.ui.live import moving_jobs
 from admin_app.ui.screens.connections import connection_cards
-from forwarder_core.services import connections, overview
+from admin_app.ui.screens.notifications import alerts_trouble
+from forwarder_core.services import challenges, connections, overview
 from forwarder_core.services.overview import FirstSteps, Summary
 
 
 def show() -> None:
     core = access.core()
     st.title("Overview")
+    for challenge in challenges.open_challenges(core):
+        captcha.banner(challenge)
+    alerts_trouble()
     steps = overview.first_steps(core)
     if not steps.is_done:
         _checklist(steps)

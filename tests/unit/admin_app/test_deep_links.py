@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from admin_app.door.pages import Pages
 from forwarder_core.clock import ManualClock
 from tests.factories import make_core
 
+pytestmark = pytest.mark.anyio
 NOWHERE = "postgresql+psycopg://forwarder:x@127.0.0.1:9/forwarder"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.mark.parametrize(
@@ -27,8 +33,9 @@ NOWHERE = "postgresql+psycopg://forwarder:x@127.0.0.1:9/forwarder"
         ("/dashboard", "/"),
     ],
 )
-def test_a_link_opens_the_record_it_names(path: str, leads_to: str, tmp_path: Path) -> None:
+async def test_a_link_opens_the_record_it_names(path: str, leads_to: str, tmp_path: Path) -> None:
     with make_core(NOWHERE, ManualClock(), tmp_path) as core:
-        client = TestClient(Starlette(routes=Pages(core).routes()), follow_redirects=False)
-        answer = client.get(path)
+        transport = httpx.ASGITransport(Starlette(routes=Pages(core).routes()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            answer = await client.get(path)
     assert answer.status_code == 302 and answer.headers["location"] == leads_to

@@ -1,0 +1,66 @@
+"""One account: whether it works, what it needs from a person, and the connections that use it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from admin_app.ui import access, captcha, places, words
+from admin_app.ui.widgets import attempt, badge
+from forwarder_core.domain.accounts import Account
+from forwarder_core.services import accounts, challenges, interactive_login, overview
+
+_RESOLVE = "captcha-resolve"  # what the link in an alert wants to do here
+
+
+def show(account: Account) -> None:
+    places.link("accounts", "All accounts", icon=":material/arrow_back:")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(words.plain(account.alias), width="content")
+        badge(words.account_look(account.status))
+    challenge = attempt(lambda: challenges.challenge_of(access.core(), account.id))
+    if challenge is not None:
+        captcha.banner(challenge, is_here=True, is_open=st.query_params.get("do") == _RESOLVE)
+    elif st.query_params.get("do") == _RESOLVE:
+        st.success("No CAPTCHA is open for this account: it has been solved.", icon=":material/task_alt:")
+    elif account.status_reason:
+        st.warning(words.plain(account.status_reason), icon=":material/warning:")
+    _information(account)
+    if challenge is None and interactive_login.can_sign_in(account):
+        with st.container(border=True):
+            captcha.sign_in_panel(account)
+    _connections(account)
+
+
+def _information(account: Account) -> None:
+    core = access.core()
+    zone, now = core.settings.zone, core.clock.now()
+    facts = {
+        "Platform": account.platform,
+        "Handle": account.handle,
+        "Id at the platform": account.remote_id or "not known yet; press Test",
+        "Way of signing in": account.auth_method,
+        "Rights to its posts": str(account.rights),
+        "Added": words.clock_time(account.created_at, zone),
+    }
+    if account.token_expiry is not None:
+        left = (account.token_expiry - now).total_seconds()
+        when = f"in {words.span(left)}" if left > 0 else f"{words.span(-left)} ago"
+        facts["Token expires"] = f"{when} ({words.clock_time(account.token_expiry, zone)})"
+    with st.container(border=True):
+        values = [words.plain(value) for value in facts.values()]
+        st.table({"": list(facts), "Value": values}, hide_index=True, hide_header=True, border=False)
+
+
+def _connections(account: Account) -> None:
+    core = access.core()
+    st.subheader("Connections")
+    used = overview.connection_views(core, accounts.used_by(core, account.id))
+    if not used:
+        st.caption("No connection uses this account yet.")
+    for view in used:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            badge(words.CONNECTION[view.connection.status])
+            places.link("connections", words.plain(view.connection.name), id=str(view.connection.id))
+            if view.connection.status_reason:
+                st.caption(words.plain(view.connection.status_reason), width="content")
+    places.link("jobs", "Jobs of this account", icon=":material/list_alt:", account=str(account.id))

@@ -1,0 +1,163 @@
+"""Settings: the password, how long a session lasts, Telegram, and everything the administrator tunes, by its group.
+
+The fields are drawn from the tunables themselves, with their units and ranges: a new one has its field without a line
+here. What is typed outside its range is refused by the service, in the same words as over the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from admin_app.ui import access, places, words
+from admin_app.ui.screens.notifications import telegram_form
+from admin_app.ui.widgets import attempt, say_later
+from forwarder_core.services import health, overview, signing_in, tunables
+from forwarder_core.services.tunables import Tunable
+
+_GROUPS = {
+    "Retention": ("retention.",),
+    "Retry policy": ("retry.", "breaker."),
+    "Workers": ("dispatch.", "lease."),
+}
+_SESSIONS = "session."
+_STATES = {"ok": ":material/check_circle:", "warning": ":material/warning:", "failing": ":material/error:"}
+
+
+def show() -> None:
+    st.title("Settings")
+    drawn: dict[str, Callable[[], None]] = {
+        "Admin": _admin,
+        "Notifications": _notifications,
+        **{title: partial(_group, title, prefixes) for title, prefixes in _GROUPS.items()},
+        "Platforms": _platforms,
+        "Server": _server,
+    }
+    # Not tabs: those draw all of them at every click, and the server's health costs a moment.
+    drawn[st.segmented_control("Show", list(drawn), default="Admin", key="settings-view") or "Admin"]()
+
+
+def _admin() -> None:
+    _password()
+    _group("Session timeout", (_SESSIONS,))
+
+
+def _notifications() -> None:
+    telegram_form()
+    places.link("notifications", "Kinds of alerts and history", icon=":material/notifications:")
+
+
+def _platforms() -> None:
+    """Whatever belongs to no other group."""
+    st.caption("How sources are watched, and how long destinations may take.")
+    named = {_SESSIONS, *(prefix for prefixes in _GROUPS.values() for prefix in prefixes)}
+    _group("Platforms", tuple(sorted({f"{key.partition('.')[0]}." for key in tunables.ALL} - named)))
+
+
+# ---- tunables ---------------------------------------------------------------------------------------------------
+
+
+def _group(title: str, prefixes: tuple[str, ...]) -> None:
+    now = overview.tuned(access.core()).as_dict()
+    shown = [t for t in tunables.ALL.values() if t.key.startswith(prefixes)]
+    if not shown:
+        return
+    st.subheader(title)
+    with st.form(f"tunables-{title}", border=True):
+        typed = {t.key: _field(t, now[t.key]) for t in shown}
+        if st.form_submit_button("Save", type="primary", icon=":material/save:"):
+            _save({key: value for key, value in typed.items() if value != _as_typed(now[key])})
+
+
+def _field(t: Tunable, value: Any) -> Any:
+    """A field of the tunable's own type; its range and its usual value stand below it."""
+    usual = _as_typed(t.default)
+    range_ = f"{t.least:g} to {t.most:g} {t.unit}"
+    help_ = f"`{t.key}` · {range_} · usually {usual}"
+    label = f"{t.text} ({t.unit})"
+    if isinstance(t.default, bool):
+        return st.checkbox(t.text, bool(value), help=help_, key=t.key)
+    if isinstance(t.default, int):
+        return st.number_input(label, int(t.least), int(t.most), int(value), help=help_, key=t.key)
+    if isinstance(t.default, float):
+        return st.number_input(label, float(t.least), float(t.most), float(value), help=help_, key=t.key, format="%g")
+    return st.text_input(label, _as_typed(value), help=help_, key=t.key)
+
+
+def _as_typed(value: Any) -> Any:
+    """A list as a person writes it; anything else as it is."""
+    return ", ".join(f"{part:g}" for part in value) if isinstance(value, (list, tuple)) else value
+
+
+def _save(changed: dict[str, Any]) -> None:
+    if not changed:
+        st.info("Nothing was changed.")
+        return
+    values = {key: _numbers(value) if isinstance(value, str) else value for key, value in changed.items()}
+    who = access.require_user().username
+    if attempt(lambda: tunables.change(access.core(), values, who=who)) is not None:
+        say_later(f"Settings changed: {', '.join(sorted(values))}")
+        st.rerun()
+
+
+def _numbers(typed: str) -> Any:
+    """“10, 60, 300” as numbers; what is none goes on as text, for the service to refuse by name."""
+    try:
+        return [float(part) for part in typed.replace(";", ",").split(",") if part.strip()]
+    except ValueError:
+        return typed
+
+
+# ---- the administrator ------------------------------------------------------------------------------------------
+
+
+def _password() -> None:
+    user = access.require_user()
+    st.subheader("Change password")
+    with st.form("password", border=True, clear_on_submit=True):
+        st.text_input("Username", user.username, disabled=True, autocomplete="username")
+        current = st.text_input("Current password", type="password", autocomplete="current-password")
+        new = st.text_input("New password", type="password", autocomplete="new-password")
+        confirm = st.text_input("Confirm new password", type="password", autocomplete="new-password")
+        st.caption(f"It must {', '.join(signing_in.broken_rules(''))}. Every session ends, this one too.")
+        if not st.form_submit_button("Update password", type="primary", icon=":material/key:"):
+            return
+    address = str(st.context.ip_address or "this machine")
+    changed = attempt(
+        lambda: _changed(user.username, current=current, new=new, confirm=confirm, address=address),
+    )
+    if changed:
+        st.success("Password updated successfully. Please login again.", icon=":material/check_circle:")
+        places.sign_in_link()
+        st.stop()
+
+
+def _changed(username: str, **typed: str) -> bool:
+    signing_in.change_password(access.core(), username, **typed)
+    return True
+
+
+# ---- the server -------------------------------------------------------------------------------------------------
+
+
+def _server() -> None:
+    """Its health, and where it keeps things."""
+    core = access.core()
+    with st.spinner("Looking …"):
+        found = health.look(core)
+    for name, check in found.checks.items():
+        icon = _STATES.get(str(check.state), ":material/remove:")
+        state = str(check.state).replace("_", " ")
+        st.markdown(f"{icon} **{words.plain(name.capitalize())}**: {state}. {words.plain(check.detail)}")
+    settings = core.settings
+    facts = {
+        "Data folder": str(settings.home),
+        "Public address": settings.base_url,
+        "Time zone": str(settings.zone),
+    }
+    values = [words.plain(value) for value in facts.values()]
+    st.table({"": list(facts), "Value": values}, hide_index=True, hide_header=True, border=False)
+    st.caption("These are set in the environment: see docs/configuration.md.")
