@@ -7,7 +7,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("forward",)
+NAMES = ("forward", "video")
 
 
 def main() -> int:

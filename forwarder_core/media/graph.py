@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from forwarder_core.media import layers
 from forwarder_core.media.plan import Plan, Stream
 from forwarder_core.media.tools import Ffmpeg
 
@@ -26,15 +27,20 @@ _SDR = {"color_trc": "bt709", "color_primaries": "bt709", "colorspace": "bt709"}
 _HDR_MATRIX = {"primariesin": "bt2020", "matrixin": "bt2020nc", "rangein": "tv"}
 
 
-def transform_argv(plan: Plan, ffmpeg: Ffmpeg, source: Path, target: Path, *, cover: Path | None = None) -> list[str]:
-    """One pass from source to target. With `cover`, and when the picture is decoded anyway, a JPEG falls off it."""
+def transform_argv(
+    plan: Plan, ffmpeg: Ffmpeg, source: Path, target: Path, *, cover: Path | None = None, image: Path | None = None
+) -> list[str]:
+    """One pass from source to target; of a plan of two passes, the second (`log_of(target)` is the first's).
+
+    With `cover`, and when the picture is decoded anyway, a JPEG falls off it. `image`: the picture of a layout.
+    """
     import ffmpeg as graphs
 
     opened = _open(source, plan.trim_s)
     video = opened[str(plan.video_index)]
     outputs: list[Any] = []
     if plan.video is Stream.ENCODE:
-        video = _picture(video, plan)
+        video = _picture(video, plan, image)
         if cover is not None:
             split = video.filter_multi_output("split")
             video = split[0]
@@ -42,8 +48,65 @@ def transform_argv(plan: Plan, ffmpeg: Ffmpeg, source: Path, target: Path, *, co
     streams = [video]
     if plan.audio is not Stream.NONE:
         streams.append(opened[str(plan.audio_index)])
-    outputs.insert(0, graphs.output(*streams, f"file:{target}", **_options(plan)))
+    options = _options(plan) | (_pass(2, target) if plan.passes == 2 else {})
+    outputs.insert(0, graphs.output(*streams, f"file:{target}", **options))
     return _compile(graphs.merge_outputs(*outputs), ffmpeg)
+
+
+def first_pass_argv(plan: Plan, ffmpeg: Ffmpeg, source: Path, target: Path, *, image: Path | None = None) -> list[str]:
+    """The first of two passes: reads and encodes the picture, and keeps only the log of where the bits are needed."""
+    import ffmpeg as graphs
+
+    video = _picture(_open(source, plan.trim_s)[str(plan.video_index)], plan, image)
+    options = _video_options(plan) | _pass(1, target) | {"an": None, "f": "null"}
+    if plan.trim_s is not None:
+        options["t"] = plan.trim_s
+    return _to_null(_compile(graphs.output(video, "pipe:", **options), ffmpeg))
+
+
+def frame_argv(plan: Plan, ffmpeg: Ffmpeg, source: Path, target: Path, *, image: Path) -> list[str]:
+    """One frame of what a plan with a layout would make, as a JPEG; past the start, where many videos are black."""
+    import ffmpeg as graphs
+
+    opened = _open(source, None, ss=f"{min(_COVER_AT_S, plan.duration_s / 3):.3f}")
+    video = _picture(opened[str(plan.video_index)], plan, image)
+    video = video.filter("scale", out_range="pc").filter("format", "yuvj420p")
+    options = {"vframes": 1, "vcodec": "mjpeg", "q:v": 3, "f": "image2", "update": 1}
+    return _compile(graphs.output(video, f"file:{target}", **options), ffmpeg)
+
+
+def gray_argv(
+    ffmpeg: Ffmpeg, source: Path, target: Path, *, video_index: int, size: tuple[int, int], rate: int, seconds: float
+) -> list[str]:
+    """The first seconds as raw gray frames, `rate` a second; blocks are left unsmoothed, which so small is unseen."""
+    import ffmpeg as graphs
+
+    opened = _open(source, seconds, skip_loop_filter="all")
+    video = opened[str(video_index)].filter("fps", rate, start_time=0)
+    video = video.filter("scale", *size, flags="area").filter("format", "gray")
+    return _compile(graphs.output(video, f"file:{target}", f="rawvideo", t=seconds), ffmpeg)
+
+
+def still_argv(ffmpeg: Ffmpeg, image: Path) -> list[str]:
+    """Decode a picture strictly and keep nothing of it."""
+    import ffmpeg as graphs
+
+    still = layers.open_still(image, "25")
+    return _to_null(_compile(graphs.output(still, "pipe:", f="null"), ffmpeg))
+
+
+def pattern_argv(ffmpeg: Ffmpeg, picture: str, target: Path) -> list[str]:
+    """A small video of a picture ffmpeg draws by itself; `picture` is ours, never a user's text."""
+    import ffmpeg as graphs
+
+    drawn = graphs.input(picture, f="lavfi")["v:0"]
+    options = {"c:v": "libx264", "preset": "ultrafast", "pix_fmt": "yuv420p", "f": "mp4"}
+    return _compile(graphs.output(drawn, f"file:{target}", **options), ffmpeg)
+
+
+def log_of(target: Path) -> Path:
+    """What the names of the first pass's logs begin with."""
+    return target.with_name(f"{target.stem}.passlog")
 
 
 def keyframes_argv(ffmpeg: Ffmpeg, source: Path, cover: Path, *, video_index: int) -> list[str]:
@@ -55,8 +118,7 @@ def keyframes_argv(ffmpeg: Ffmpeg, source: Path, cover: Path, *, video_index: in
 
     split = _open(source, None, skip_frame="nokey")[str(video_index)].filter_multi_output("split")
     outputs = [_cover(split[0], cover, after_s=0), graphs.output(split[1], "pipe:", f="null", fps_mode="passthrough")]
-    argv = _compile(graphs.merge_outputs(*outputs), ffmpeg)
-    return ["-" if word == "pipe:" else word for word in argv]
+    return _to_null(_compile(graphs.merge_outputs(*outputs), ffmpeg))
 
 
 def _open(source: Path, trim_s: float | None, **more: str) -> Any:
@@ -68,8 +130,18 @@ def _open(source: Path, trim_s: float | None, **more: str) -> Any:
     return graphs.input(f"file:{source}", **_INPUT, **limits, **more)
 
 
-def _picture(video: Any, plan: Plan) -> Any:
-    """Deinterlace, shrink, tone map, enlarge, pad or crop: floats per pixel are cheapest on the smaller picture."""
+def _picture(video: Any, plan: Plan, image: Path | None) -> Any:
+    """The frame as it is encoded: the video made to measure, and the layout's still around or over it."""
+    if plan.placement is None:
+        return _scaled(video, plan).filter("format", "yuv420p")
+    if image is None:
+        raise ValueError("a plan with a layout needs its picture")
+    still = layers.open_still(image, str(plan.fps))
+    return layers.lay(_scaled(video, plan), still, plan.placement).filter("format", "yuv420p")
+
+
+def _scaled(video: Any, plan: Plan) -> Any:
+    """Deinterlace, shrink, tone map, key, enlarge, pad or crop: work per pixel is cheapest on the smaller picture."""
     geometry = plan.geometry
     if geometry is None:
         raise ValueError("a plan that encodes the picture has a geometry")
@@ -78,17 +150,19 @@ def _picture(video: Any, plan: Plan) -> Any:
     video = video.filter("fps", str(plan.fps), start_time=0)
     if plan.tone_map_from and not plan.is_shrunk:
         video = _tone_map(video, plan.tone_map_from)
+    video = video if plan.is_shrunk else layers.key(video, plan.placement)
     video = video.filter("scale", geometry.scale_width, geometry.scale_height, flags="lanczos")
     if plan.tone_map_from and plan.is_shrunk:
         video = _tone_map(video, plan.tone_map_from)
+    video = layers.key(video, plan.placement) if plan.is_shrunk else video
     video = video.filter("setsar", 1)
     if geometry.is_cropped:
         video = video.filter("crop", geometry.width, geometry.height)
-    elif geometry.is_padded:
+    elif geometry.is_padded and plan.placement is None:
         x = (geometry.width - geometry.scale_width) // 4 * 2
         y = (geometry.height - geometry.scale_height) // 4 * 2
         video = video.filter("pad", geometry.width, geometry.height, x, y)
-    return video.filter("format", "yuv420p")
+    return video
 
 
 def _tone_map(video: Any, transfer: str) -> Any:
@@ -138,15 +212,30 @@ def _video_options(plan: Plan) -> dict[str, Any]:
         "c:v": "libx264",
         "preset": "veryfast",
         "profile:v": "high",
-        "crf": plan.crf,
-        "maxrate": f"{plan.video_kbps}k",
-        "bufsize": f"{plan.video_kbps * 2}k",
+        **_rate(plan),
         "g": max(1, round(plan.fps * _GOP_S)),
         "flags": "+cgop",
         "pix_fmt": "yuv420p",
         "fps_mode": "passthrough",
     }
     return options | (_SDR if plan.tone_map_from else {})
+
+
+def _rate(plan: Plan) -> dict[str, Any]:
+    """One pass: quality with a ceiling. Two: exactly that rate, with room around it for busy scenes."""
+    kbps = plan.video_kbps
+    if plan.passes == 2:
+        return {"b:v": f"{kbps}k", "maxrate": f"{kbps * 2}k", "bufsize": f"{kbps * 4}k"}
+    return {"crf": plan.crf, "maxrate": f"{kbps}k", "bufsize": f"{kbps * 2}k"}
+
+
+def _pass(number: int, target: Path) -> dict[str, Any]:
+    return {"pass": number, "passlogfile": str(log_of(target))}
+
+
+def _to_null(argv: list[str]) -> list[str]:
+    """ffmpeg-python knows no output without a name."""
+    return ["-" if word == "pipe:" else word for word in argv]
 
 
 def _compile(outputs: Any, ffmpeg: Ffmpeg) -> list[str]:

@@ -16,13 +16,14 @@ from typing import Any
 from forwarder_core.domain.limits import MediaLimits
 from forwarder_core.domain.transforms import Quality, TooLong, TransformOptions
 from forwarder_core.errors import MediaRejected
-from forwarder_core.media import reasons, shapes
+from forwarder_core.media import costs, layouts, reasons, shapes
+from forwarder_core.media.layouts import Placement
 from forwarder_core.media.probe import Probe
 from forwarder_core.media.shapes import Geometry
 
 COMPATIBLE_KBPS = 8000
 COMPATIBLE_FPS = 30.0
-_MIN_KBPS = 250
+MIN_KBPS = 250
 _SIZE_MARGIN = 0.93  # one pass at maxrate = budget overshoots by 4 % (measured); the container takes the rest
 _TRIM_MARGIN_S = 0.25  # copied packets end up to 0.17 s behind the cut: three reordered frames and an AAC frame
 _AUDIO_KBPS = 128
@@ -73,13 +74,17 @@ class Plan:
     audio_kbps: int = _AUDIO_KBPS
     audio_hz: int = _AUDIO_HZ
     audio_channels: int = 2
+    placement: Placement | None = None
+    image: str | None = None  # the layout's picture, by its template name
+    notes: tuple[str, ...] = ()
+    least_size: tuple[int, int] = (0, 0)
+    passes: int = 1
+    sound_from_s: float | None = None  # when the source is first heard; None = never
+    cost_cpu_s: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """For a JSON column; rates as `30000/1001`."""
-        return asdict(self) | {"fps": str(self.fps), "reasons": list(self.reasons)}
-
-    def with_video_kbps(self, kbps: int) -> Plan:
-        return replace(self, video_kbps=kbps)
+        return asdict(self) | {"fps": str(self.fps), "reasons": list(self.reasons), "notes": list(self.notes)}
 
 
 def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_tone_map: bool = True) -> Plan:
@@ -90,7 +95,8 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
     limits = tighten(limits) if options.quality is Quality.MAXIMUM_COMPATIBILITY else limits
     trim_s = _trim(probe, options, limits)
     duration_s = min(probe.duration_s, trim_s or probe.duration_s)
-    geometry = shapes.choose(probe.width, probe.height, probe.aspect, limits, fit=options.fit, upscale=options.upscale)
+    limits, notes = _canvas(probe, options, limits)
+    geometry, placement = _geometry(probe, options, limits)
     video_reasons = reasons.of_video(probe, options, limits, geometry, duration_s)
     audio_reasons = reasons.of_audio(probe, limits)
     container_reasons = reasons.of_container(probe, limits, trim_s)
@@ -107,8 +113,8 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
         audio=audio,
         reasons=video_reasons + audio_reasons + container_reasons,
         words="",
-        width=geometry.width if video_reasons else probe.width,
-        height=geometry.height if video_reasons else probe.height,
+        width=(placement or geometry).width if video_reasons else probe.width,
+        height=(placement or geometry).height if video_reasons else probe.height,
         fps=fps,
         duration_s=duration_s,
         frames=_frames(probe, fps, trim_s) if video_reasons else _kept(probe, duration_s),
@@ -121,12 +127,46 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
         is_interlaced=probe.is_interlaced,
         tone_map_from=probe.color_transfer if video_reasons and probe.is_hdr and can_tone_map else None,
         is_shrunk=geometry.scale_width * geometry.scale_height < probe.width * probe.height,
-        crf=18 if options.upscale or options.quality is Quality.ORIGINAL else 20,
+        crf=18 if options.upscale or options.upscale_to_4k or options.quality is Quality.ORIGINAL else 20,
         video_kbps=_budget(limits, duration_s, 0 if audio is Stream.NONE else audio_kbps) if video_reasons else 0,
         audio_hz=min(_AUDIO_HZ, limits.max_audio_hz),
         audio_channels=min(2, limits.max_audio_channels),
+        placement=placement,
+        image=options.layout.image if placement else None,
+        notes=notes + (("The source file is silent.",) if probe.is_silent else ()),
+        least_size=(limits.min_width, limits.min_height),
+        sound_from_s=probe.sound_from_s,
     )
+    if made.video is Stream.ENCODE:
+        cost_cpu_s = costs.estimate(made.width, made.height, made.fps, duration_s, placement)
+        made = replace(made, cost_cpu_s=cost_cpu_s)
     return replace(made, words=summary(made))
+
+
+def _canvas(probe: Probe, options: TransformOptions, limits: MediaLimits) -> tuple[MediaLimits, tuple[str, ...]]:
+    """The limits with a target of 4K where that is wanted and taken; else a note that says why not."""
+    if not options.upscale_to_4k:
+        return limits, ()
+    width, height = 2 * limits.target_width, 2 * limits.target_height
+    if width > limits.max_width or height > limits.max_height:
+        return limits, (
+            f"4K is on, but the destination takes {limits.max_width}x{limits.max_height} at most: "
+            f"{limits.target_width}x{limits.target_height} is made.",
+        )
+    if probe.width < limits.target_width and probe.height < limits.target_height:
+        return limits, (
+            f"4K is on, but is made of {limits.target_width}x{limits.target_height} or more only: "
+            f"{probe.width}x{probe.height} holds too little for it.",
+        )
+    return replace(limits, target_width=width, target_height=height), ()
+
+
+def _geometry(probe: Probe, options: TransformOptions, limits: MediaLimits) -> tuple[Geometry, Placement | None]:
+    if options.layout.is_on:
+        canvas = limits.target_width, limits.target_height
+        return layouts.place(probe.aspect, *canvas, options.layout, options.fit)
+    upscale = options.upscale or options.upscale_to_4k
+    return shapes.choose(probe.width, probe.height, probe.aspect, limits, fit=options.fit, upscale=upscale), None
 
 
 def tighten(limits: MediaLimits) -> MediaLimits:
@@ -162,12 +202,16 @@ def summary(plan: Plan) -> str:
     parts = []
     if plan.video is Stream.ENCODE:
         parts.append(f"picture encoded to {plan.width}x{plan.height} at {float(plan.fps):.5g} fps")
+        if plan.placement:
+            parts.append(f"{plan.placement.template.replace('_', ' ')} with {plan.image}")
     if plan.audio is Stream.ENCODE:
         parts.append("sound encoded to AAC")
     if plan.mode is Mode.REMUX:
         parts.append("repacked without encoding")
     if plan.trim_s is not None:
         parts.append(f"cut to {plan.trim_s:.1f} s")
+    if plan.cost_cpu_s:
+        parts.append(f"about {plan.cost_cpu_s:.0f} s of processor time")
     words = ", ".join(parts)
     return words[0].upper() + words[1:] + "."
 
@@ -214,7 +258,7 @@ def _kept(probe: Probe, duration_s: float) -> int:
 def _budget(limits: MediaLimits, duration_s: float, audio_kbps: int) -> int:
     """kbit/s the picture may take at most, so that the file stays under the size cap."""
     fits = int(limits.max_bytes * _SIZE_MARGIN * 8 / 1000 / duration_s) - audio_kbps
-    if fits < _MIN_KBPS:
+    if fits < MIN_KBPS:
         raise MediaRejected(
             f"{duration_s:.0f} s of video do not fit into {limits.max_bytes / 1_000_000:.1f} MB and stay watchable.",
             action="Let the connection cut long videos, or filter them out.",

@@ -73,6 +73,12 @@ class Probe:
     is_fragmented: bool
     has_edit_list: bool
     has_cuts: bool
+    sound_from_s: float | None = None  # the first instant above -60 dBFS; None = none heard in the first minutes
+
+    @property
+    def is_silent(self) -> bool:
+        """A sound track on which nothing is heard. Without a track there is nothing to be silent."""
+        return self.has_audio and self.sound_from_s is None
 
     @property
     def is_vfr(self) -> bool:
@@ -175,6 +181,7 @@ def _build(
         is_fragmented=layout is not None and layout.is_fragmented,
         has_edit_list=layout is not None and layout.has_edit_list,
         has_cuts=layout is not None and layout.has_cuts,
+        sound_from_s=facts.get("sound_from_s"),
     )
 
 

@@ -1,6 +1,7 @@
 """The half of the probe that touches hostile bytes: run as a script of its own, one file, one JSON answer.
 
-What lives here: opening, counting every packet, decoding one frame. What does not: any judgement (probe).
+What lives here: opening, counting every packet, decoding one frame and the first sound. What does not: any judgement
+(probe).
 The fact to know: it is started by path, not imported, so it may import nothing of the product. A decoder that
 crashes here kills only this process, and the limits set below bind it, not the worker.
 """
@@ -11,10 +12,13 @@ import contextlib
 import json
 import resource
 import sys
+from array import array
 from typing import Any
 
 _CPU_S = 20
 _MEMORY_BYTES = 2 << 30
+_LISTEN_S = 180.0
+_HEARD = 32  # of 32768: -60 dBFS
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": "mov,matroska"}
 
 
@@ -119,6 +123,29 @@ def _frame(container: Any, index: int) -> dict[str, Any]:
     return {}
 
 
+def _sound_from(container: Any) -> float | None:
+    """When the first sample above -60 dBFS is heard, of the first minutes. Most files answer with their first packets.
+
+    A sound that cannot be decoded counts as none here: whoever encodes or plays it will say so.
+    """
+    stream = next((s for s in container.streams.audio if s.codec_context), None)
+    if stream is None:
+        return None
+    import av
+
+    loudness = av.AudioResampler(format="s16", layout="mono")
+    with contextlib.suppress(av.error.FFmpegError):
+        container.seek(0)
+        for frame in container.decode(stream):
+            if frame.time is not None and frame.time > _LISTEN_S:
+                break
+            for piece in loudness.resample(frame):
+                samples = array("h", bytes(piece.planes[0])[: piece.samples * 2])
+                if samples and max(max(samples), -min(samples)) > _HEARD:
+                    return float(frame.time or 0.0)
+    return None
+
+
 def _facts(frame: Any) -> dict[str, Any]:
     return {
         "rotation": int(frame.rotation or 0),
@@ -146,6 +173,7 @@ def _read(path: str, max_pixels: int) -> dict[str, Any]:
             facts["frame"] = _frame(container, main.index) if main else {}
         except av.error.FFmpegError as e:
             facts["broke"] = str(e)[:500]
+        facts["sound_from_s"] = _sound_from(container)
         facts["streams"] = [_stream(stream, seen) for stream in container.streams]
     return facts
 

@@ -35,7 +35,13 @@ def of_video(
     probe: Probe, options: TransformOptions, limits: MediaLimits, geometry: Geometry, duration_s: float
 ) -> tuple[str, ...]:
     """Why the picture must be encoded; empty = it may stay as it is."""
-    return (*_codec(probe), *_shape(probe, options, limits, geometry), *_rate(probe, limits, duration_s))
+    shape = _layout(options) if options.layout.is_on else _shape(probe, options, limits, geometry)
+    return (*_codec(probe), *shape, *_rate(probe, limits, duration_s))
+
+
+def _layout(options: TransformOptions) -> Iterator[str]:
+    layout = options.layout
+    yield f"The layout {layout.template.replace('_', ' ')} with {layout.image} is on."
 
 
 def _codec(probe: Probe) -> Iterator[str]:
@@ -69,7 +75,7 @@ def _shape(probe: Probe, options: TransformOptions, limits: MediaLimits, geometr
             f"The size {size} is outside {limits.min_width}x{limits.min_height} to "
             f"{limits.max_width}x{limits.max_height}."
         )
-    elif options.upscale and geometry.height > probe.height:
+    elif (options.upscale or options.upscale_to_4k) and geometry.height > probe.height:
         yield f"Upscaling is on: {size} becomes {geometry.width}x{geometry.height}."
 
 

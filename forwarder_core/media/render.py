@@ -9,6 +9,7 @@ encode leaves a playable, truncated file, which must never be taken for the rend
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import os
 import shutil
@@ -18,14 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forwarder_core.errors import ForwarderError, LocalFailed
-from forwarder_core.media import graph, verify
+from forwarder_core.media import graph, ladder, verify
 from forwarder_core.media.plan import Mode, Plan, Stream
 from forwarder_core.media.probe import Probe, probe
 from forwarder_core.media.runner import IsCancelled, OnProgress, Ran, run
 from forwarder_core.media.slots import Slots
 from forwarder_core.media.tools import Ffmpeg
-
-_SECOND_TRY = 0.9  # of what the first try should have kept to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +41,8 @@ class Rendered:
     cpu_s: float
     mode: Mode
     cover: Path | None
+    tries: int = 1
+    seen: Probe | None = None  # what the finished file is; None for a copy
 
 
 def render(
@@ -54,13 +55,15 @@ def render(
     cancelled: IsCancelled | None = None,
     cover: Path | None = None,
     slots: Slots | None = None,
+    image: Path | None = None,
 ) -> Rendered:
     """Make `target` (and `cover`, a JPEG) from `source`. All paths absolute, `target` on the source's disk at best.
 
-    Raises MediaRejected (the file's fault, or over the size cap even on a second try), LocalFailed (ours), Cancelled.
+    Raises MediaRejected (the file's fault, or over the size cap after every try), LocalFailed (ours), Cancelled.
+    `image` is the picture of the plan's layout.
     `slots` limits how many pictures are encoded at once; copying and repacking take none.
     """
-    work = _Work(plan, source, target, ffmpeg, progress, cancelled, cover)
+    work = _Work(plan, source, target, ffmpeg, progress, cancelled, cover, image)
     started = time.monotonic()
     needs_slot = slots is not None and plan.video is Stream.ENCODE
     try:
@@ -77,12 +80,14 @@ def render(
         size_bytes=size,
         sha256=sha256,
         duration_ms=round((made.duration_s if made else plan.duration_s) * 1000),
-        width=plan.width,
-        height=plan.height,
+        width=work.plan.width,
+        height=work.plan.height,
         seconds=time.monotonic() - started,
         cpu_s=work.cpu_s,
         mode=plan.mode,
         cover=cover_made,
+        tries=work.tries,
+        seen=made,
     )
 
 
@@ -98,12 +103,15 @@ class _Work:
         progress: OnProgress | None,
         cancelled: IsCancelled | None,
         cover: Path | None,
+        image: Path | None,
     ) -> None:
         self.plan, self.source, self.target, self.cover = plan, source, target, cover
         self.ffmpeg, self.progress, self.cancelled = ffmpeg, progress, cancelled
         self.part = target.with_name(f"{target.stem}.part.mp4")
         self.cover_part = cover.with_name(f"{cover.stem}.part.jpg") if cover else None
+        self.image = image
         self.cpu_s = 0.0
+        self.tries = 1
 
     def make(self) -> Probe | None:
         """Write the part files and look at them; None for a copy, which the first probe has seen already."""
@@ -112,17 +120,22 @@ class _Work:
             _link(self.source, self.part)
             made = None
         else:
-            made = self._transform(self.plan)
-            if made.size_bytes > self.plan.max_bytes and self.plan.video is Stream.ENCODE:
-                share = self.plan.max_bytes / made.size_bytes * _SECOND_TRY
-                made = self._transform(self.plan.with_video_kbps(int(_kbps(self.plan, made) * share)))
+            made = self._transform()
+            while made.size_bytes > self.plan.max_bytes:
+                smaller = ladder.next_try(self.plan, made.size_bytes, self.tries)
+                if smaller is None:
+                    break
+                self.plan, self.tries = smaller, self.tries + 1
+                made = self._transform()
             verify.check(self.plan, made)
         self._take_cover()
         return made
 
-    def _transform(self, plan: Plan) -> Probe:
-        argv = graph.transform_argv(plan, self.ffmpeg, self.source, self.part, cover=self.cover_part)
-        self._run(argv, self.progress)
+    def _transform(self) -> Probe:
+        files = self.plan, self.ffmpeg, self.source, self.part
+        if self.plan.passes == 2:
+            self._run(graph.first_pass_argv(*files, image=self.image), self.progress)
+        self._run(graph.transform_argv(*files, cover=self.cover_part, image=self.image), self.progress)
         return probe(self.part)
 
     def _take_cover(self) -> None:
@@ -147,7 +160,8 @@ class _Work:
         return None
 
     def clean(self) -> None:
-        for path in (self.part, self.cover_part):
+        log = graph.log_of(self.part)
+        for path in (self.part, self.cover_part, *log.parent.glob(f"{glob.escape(log.name)}*")):
             if path is not None:
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
@@ -161,10 +175,6 @@ def _link(source: Path, part: Path) -> None:
         if e.errno not in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
             raise
         shutil.copyfile(source, part)
-
-
-def _kbps(plan: Plan, made: Probe) -> float:
-    return min(plan.video_kbps, made.video_kbps)
 
 
 def _digest(path: Path) -> tuple[int, str]:

@@ -29,6 +29,15 @@ class Geometry:
     def is_padded(self) -> bool:
         return self.scale_width < self.width or self.scale_height < self.height
 
+    def times(self, factor: float) -> Geometry:
+        """The same on a smaller or larger canvas."""
+        return Geometry(
+            scale_width=even(self.scale_width * factor),
+            scale_height=even(self.scale_height * factor),
+            width=even(self.width * factor),
+            height=even(self.height * factor),
+        )
+
     @property
     def is_cropped(self) -> bool:
         return self.scale_width > self.width or self.scale_height > self.height
@@ -65,7 +74,7 @@ def choose(width: int, height: int, aspect: float, limits: MediaLimits, *, fit: 
 
 def _to_target(aspect: float, limits: MediaLimits) -> Geometry:
     """As large as the target allows, whole and without bars; exactly the target when the shapes are the same."""
-    width, height = _inside(aspect, limits.target_width, limits.target_height)
+    width, height = inside(aspect, limits.target_width, limits.target_height)
     if not is_size_allowed(width, height, limits):  # an extreme but allowed shape: only bars keep it in range
         return Geometry(scale_width=width, scale_height=height, width=limits.target_width, height=limits.target_height)
     return Geometry(scale_width=width, scale_height=height, width=width, height=height)
@@ -73,13 +82,14 @@ def _to_target(aspect: float, limits: MediaLimits) -> Geometry:
 
 def _onto_canvas(aspect: float, limits: MediaLimits, fit: Fit) -> Geometry:
     canvas_width, canvas_height = limits.target_width, limits.target_height
-    inner = _inside(aspect, canvas_width, canvas_height)
-    outer = _around(aspect, canvas_width, canvas_height)
+    inner = inside(aspect, canvas_width, canvas_height)
+    outer = around(aspect, canvas_width, canvas_height)
     scale_width, scale_height = inner if fit is Fit.PAD else outer
     return Geometry(scale_width=scale_width, scale_height=scale_height, width=canvas_width, height=canvas_height)
 
 
-def _inside(aspect: float, width: int, height: int) -> tuple[int, int]:
+def inside(aspect: float, width: int, height: int) -> tuple[int, int]:
+    """The largest even size of this shape within the room; all of the room when the shapes are the same."""
     if abs(aspect - width / height) <= ASPECT_TOLERANCE * width / height:
         return width, height
     if aspect > width / height:
@@ -87,7 +97,8 @@ def _inside(aspect: float, width: int, height: int) -> tuple[int, int]:
     return min(even(height * aspect), width), height
 
 
-def _around(aspect: float, width: int, height: int) -> tuple[int, int]:
+def around(aspect: float, width: int, height: int) -> tuple[int, int]:
+    """The smallest even size of this shape that covers the room."""
     if aspect > width / height:
         return max(even(height * aspect), width), height
     return width, max(even(width / aspect), height)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forwarder_core.errors import MediaRejected
+from forwarder_core.errors import LocalFailed, MediaRejected
 from forwarder_core.media.plan import Mode, Plan, Stream
 from forwarder_core.media.probe import Probe
 
@@ -15,16 +15,27 @@ _DURATION_TOLERANCE_S = 0.2
 _CUT_TOLERANCE_S = 0.2  # a cut on copied packets: reordered neighbours in time stand behind it
 _TAIL_S = 0.05  # the last AAC frame
 _FRAME_TOLERANCE = 3
+_HEARD_BY_S = 0.5  # sound this near the cut may fall behind it
 
 
 def check(plan: Plan, made: Probe) -> None:
-    """Raise MediaRejected naming every difference; return when there is none."""
+    """Raise MediaRejected naming every difference, LocalFailed for a sound that was lost; return when all is well."""
     found = list(_differences(plan, made))
     if found:
         raise MediaRejected(
             "The finished file is not what was planned: " + "; ".join(found) + ".",
             action="The source file is most likely damaged; look at it, and post it anew.",
         )
+    if _should_be_heard(plan) and made.is_silent:
+        raise LocalFailed(
+            "The source has sound and the finished file is silent.",
+            action="Nothing yet: it is made again by itself. If it repeats, report the log of this job.",
+        )
+
+
+def _should_be_heard(plan: Plan) -> bool:
+    has_sound = plan.audio is not Stream.NONE and plan.sound_from_s is not None
+    return has_sound and (plan.sound_from_s or 0.0) < plan.duration_s - _HEARD_BY_S
 
 
 def _differences(plan: Plan, made: Probe) -> Iterator[str]:

@@ -11,6 +11,7 @@ from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import MediaFile
 from forwarder_core.db.connections import transform_of
 from forwarder_core.domain.jobs import Errand
+from forwarder_core.media import receipt
 from forwarder_core.media.plan import Plan, plan
 from forwarder_core.media.probe import Probe, probe
 from forwarder_core.media.progress import Progress
@@ -18,6 +19,7 @@ from forwarder_core.media.render import render
 from forwarder_core.media.slots import Slots
 from forwarder_core.media.store import MediaStore
 from forwarder_core.media.tools import Ffmpeg, find_ffmpeg
+from forwarder_core.services import templates
 from forwarder_core.services.carrying import Carrier, StepReport
 from forwarder_core.services.fetching import StoredFile, keep_file, stored_file
 
@@ -43,6 +45,7 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
     facts = probe(source.path)
     limits = registry.limits(errand.destination.platform).media
     chosen = plan(facts, transform_of(errand.transform_options), limits, can_tone_map=ffmpeg.can_tone_map)
+    image = templates.layout_image(core, chosen.image) if chosen.image else None
     _say_plan(report, facts, chosen)
 
     def progress(at: Progress) -> None:
@@ -57,6 +60,7 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
         progress=progress,
         cover=folder.cover,
         slots=Slots(store.slots, os.cpu_count() or 1),
+        image=image,
     )
     crashpoints.at("transform.after_file")
     values: dict[str, object] = {
@@ -67,7 +71,8 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
         "width": made.width,
         "height": made.height,
     }
-    keep_file(carrier, RENDITION, values | {"plan": chosen.to_dict() | {"cpu_s": round(made.cpu_s, 3)}})
+    kept_plan = chosen.to_dict() | {"cpu_s": round(made.cpu_s, 3), "receipt": receipt.of(facts, made)}
+    keep_file(carrier, RENDITION, values | {"plan": kept_plan})
     crashpoints.at("transform.after_row")
     report.info(
         "Transformation complete (%.1f MB → %.1f MB, %s×%s, %.1f seconds)",
@@ -117,3 +122,5 @@ def _say_plan(report: StepReport, facts: Probe, chosen: Plan) -> None:
     report.info("Applying transformations: %s", chosen.words)
     for reason in chosen.reasons:
         report.info("Why: %s", reason)
+    for note in chosen.notes:
+        report.info("Note: %s", note)

@@ -1,0 +1,196 @@
+"""What our transforms cost, and how good they are, beside the raw ffmpeg CLI and the client's own recipe.
+
+Same clip, same run, one after the other in each round; medians. CPU seconds of the whole way a job takes (probe, plan,
+encode, cover, a look at the output), counted by the system for all children. The client's recipes (slow crf 18; three
+passes) cost so much that they run once. VMAF comes from the wheel's ffmpeg; PSNR is against a nearly lossless one-pass
+file.
+The fact to know: on a shared machine seconds mean nothing and CPU seconds little; the ratios are what to read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+
+from forwarder_core.connectors import registry
+from forwarder_core.domain.transforms import Layout, Template, TransformOptions
+from forwarder_core.media import graph, shipped
+from forwarder_core.media.plan import Mode, Plan, plan
+from forwarder_core.media.probe import probe
+from forwarder_core.media.render import render
+from forwarder_core.media.tools import find_ffmpeg
+
+SECONDS = 4
+_LIMITS = registry.limits("instagram").media
+_UPSCALE = TransformOptions(upscale=True)
+_LAID = TransformOptions(upscale=True, layout=Layout(template=Template.PICTURE_IN_PICTURE, border_width=4))
+_FAST = ("-movflags", "+faststart")
+
+
+def measure(rounds: int = 3) -> dict[str, Any]:
+    """`{metric: {ours, baseline, ratio, unit, rounds}}`"""
+    with tempfile.TemporaryDirectory(prefix="forwarder-bench-") as folder:
+        bench = _Bench(Path(folder))
+        found: dict[str, Any] = {}
+        found["compliant_copy_cpu_s"] = bench.pair(rounds, bench.ours_copy, bench.bare_copy)
+        found["upscale_vs_same_cli_cpu_s"] = bench.pair(rounds, bench.ours_upscale, bench.cli_upscale)
+        found["upscale_vs_client_cpu_s"] = bench.pair(1, bench.ours_upscale, bench.client_upscale)
+        ours, theirs = bench.file("ours_upscale"), bench.file("client_upscale")
+        found["upscale_vs_client_vmaf"] = _row([bench.vmaf(ours)], [bench.vmaf(theirs)], "VMAF")
+        found["upscale_vs_client_bytes"] = _row([ours.stat().st_size], [theirs.stat().st_size], "bytes")
+        found["layout_vs_three_passes_cpu_s"] = bench.pair(1, bench.ours_layout, bench.client_layout)
+        bench.lossless_layout()
+        ours, theirs = bench.file("ours_layout"), bench.file("client_3")
+        found["layout_vs_three_passes_psnr"] = _row([bench.psnr(ours)], [bench.psnr(theirs)], "dB")
+        found["layout_vs_three_passes_bytes"] = _row([ours.stat().st_size], [theirs.stat().st_size], "bytes")
+        return found
+
+
+def _row(ours: list[float], baseline: list[float], unit: str = "CPU-s") -> dict[str, Any]:
+    a, b = statistics.median(ours), statistics.median(baseline)
+    return {"ours": round(a, 2), "baseline": round(b, 2), "ratio": round(a / b, 3), "unit": unit, "rounds": len(ours)}
+
+
+def _cpu(act: Callable[[], None]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    act()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clips:
+    """The 1080x1920 original, the 720x1280 made of it, and the original as a platform serves it."""
+
+    original: Path
+    small: Path
+    compliant: Path
+
+
+class _Bench:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ffmpeg = find_ffmpeg(Path(shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()))
+        self._image = folder / "bg_travel.png"
+        self._image.write_bytes(shipped.bg_travel())
+        self._clips = self._made_clips()
+        if (chosen := self._plan(self._clips.compliant, TransformOptions())).mode is not Mode.COPY:
+            raise RuntimeError(f"the compliant clip is none: {chosen.reasons}")
+
+    def pair(self, rounds: int, ours: Callable[[], None], baseline: Callable[[], None]) -> dict[str, Any]:
+        pairs = [(_cpu(ours), _cpu(baseline)) for _ in range(rounds)]
+        return _row([a for a, _ in pairs], [b for _, b in pairs])
+
+    def file(self, name: str) -> Path:
+        return self._folder / f"{name}.mp4"
+
+    def ours_copy(self) -> None:
+        self._forward(self._clips.compliant, TransformOptions(), "ours_copy")
+
+    def bare_copy(self) -> None:
+        self._cli("-i", self._clips.compliant, "-c", "copy", *_FAST, self.file("bare_copy"))
+
+    def ours_upscale(self) -> None:
+        self._forward(self._clips.small, _UPSCALE, "ours_upscale")
+
+    def cli_upscale(self) -> None:
+        """The same filter, preset and quality, by hand."""
+        self._scaled("veryfast", "cli_upscale")
+
+    def client_upscale(self) -> None:
+        self._scaled("slow", "client_upscale")
+
+    def ours_layout(self) -> None:
+        self._forward(self._clips.small, _LAID, "ours_layout")
+
+    def client_layout(self) -> None:
+        """Upscale, layout, compliance, each an encode of its own; the layout's graph is ours, theirs does not run."""
+        self._scaled("slow", "client_1")
+        subprocess.run(self._laid(self.file("client_1"), "client_2", preset="medium", crf=20), check=True, timeout=600)
+        fit = "scale=1080:1920:force_original_aspect_ratio=decrease,pad=1080:1920:(ow-iw)/2:(oh-ih)/2"
+        encode = ("-c:v", "libx264", "-preset", "medium", "-crf", "23", "-c:a", "aac", "-b:a", "128k")
+        self._cli("-i", self.file("client_2"), "-vf", fit, "-t", "60", *encode, *_FAST, self.file("client_3"))
+
+    def lossless_layout(self) -> None:
+        """What both are compared with: one pass, nearly without loss."""
+        argv = self._laid(self._clips.small, "lossless_layout", preset="ultrafast", crf=2)
+        subprocess.run(argv, check=True, timeout=600)
+
+    def vmaf(self, made: Path) -> float:
+        """Against the original the small clip was made of; every third frame."""
+        told = self._folder / "vmaf.json"
+        compare = f"[0:v][1:v]libvmaf=log_fmt=json:log_path={told}:n_subsample=3:n_threads=2"
+        argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(made), "-i", str(self._clips.original)]
+        subprocess.run([*argv, "-lavfi", compare, "-f", "null", "-"], check=True, timeout=600)
+        return float(json.loads(told.read_text())["pooled_metrics"]["vmaf"]["mean"])
+
+    def psnr(self, made: Path) -> float:
+        argv = [str(self._ffmpeg.path), "-v", "info", "-i", str(made), "-i", str(self.file("lossless_layout"))]
+        argv += ["-lavfi", "[0:v][1:v]psnr", "-f", "null", "-"]
+        said = subprocess.run(argv, check=True, timeout=600, capture_output=True, text=True).stderr
+        found = re.search(r"average:([\d.]+)", said)
+        return float(found[1]) if found else 0.0
+
+    def _forward(self, source: Path, options: TransformOptions, name: str) -> None:
+        """All a job does with a file, as services.transforming does it."""
+        chosen = self._plan(source, options)
+        image = self._image if chosen.image else None
+        cover = self._folder / f"{name}.jpg"
+        render(chosen, source, self.file(name), ffmpeg=self._ffmpeg, cover=cover, image=image)
+
+    def _plan(self, source: Path, options: TransformOptions) -> Plan:
+        return plan(probe(source), options, _LIMITS, can_tone_map=self._ffmpeg.can_tone_map)
+
+    def _laid(self, source: Path, name: str, *, preset: str, crf: int) -> list[str]:
+        chosen = replace(self._plan(source, _LAID), crf=crf, video_kbps=200_000)
+        argv = graph.transform_argv(chosen, self._ffmpeg, source, self.file(name), image=self._image)
+        argv = [word for word in argv if word not in ("-progress", "pipe:1")]
+        argv[argv.index("-preset") + 1] = preset
+        return argv
+
+    def _scaled(self, preset: str, name: str) -> None:
+        encode = ("-c:v", "libx264", "-preset", preset, "-crf", "18", "-c:a", "copy")
+        self._cli("-i", self._clips.small, "-vf", "scale=1080:1920:flags=lanczos", *encode, *_FAST, self.file(name))
+
+    def _cli(self, *words: object) -> None:
+        argv = [str(self._ffmpeg.path), "-v", "error", "-nostdin", "-y", *map(str, words)]
+        subprocess.run(argv, check=True, timeout=600)
+
+    def _made_clips(self) -> _Clips:
+        """A camera gliding over one detailed picture, with grain: motion, texture and noise, nothing flat."""
+        still, scene = self._folder / "still.png", "mandelbrot=s=866x1440:start_scale=0.02:start_y=-0.13"
+        self._cli("-f", "lavfi", "-i", f"{scene},scale=1300:2160:flags=lanczos,setsar=1", "-frames:v", 1, still)
+        clips = _Clips(self.file("original"), self.file("small"), self.file("compliant"))
+        glide = "crop=1080:1920:x='50*t':y='55*t',noise=alls=2:allf=t:all_seed=7,format=yuv420p"
+        sound = ("-f", "lavfi", "-i", f"sine=f=440:r=48000:d={SECONDS}", "-c:a", "aac", "-ac", "2")
+        picture = ("-loop", "1", "-framerate", "30", "-i", still, *sound, "-t", SECONDS, "-vf", glide)
+        high = ("-c:v", "libx264", "-profile:v", "high")
+        self._cli(*picture, *high, "-preset", "ultrafast", "-crf", "8", clips.original)
+        clean = ("-movflags", "+faststart+negative_cts_offsets", "-use_editlist", "0")
+        serve = (*high, "-preset", "veryfast", "-b:v", "5M", "-c:a", "copy", *clean)
+        self._cli("-i", clips.original, *serve, clips.compliant)
+        small = (
+            "-vf",
+            "scale=720:1280:flags=lanczos",
+            *high,
+            "-preset",
+            "medium",
+            "-crf",
+            "18",
+            "-c:a",
+            "copy",
+            *clean,
+        )
+        self._cli("-i", clips.original, *small, clips.small)
+        return clips
