@@ -65,8 +65,10 @@ class Archive:
         """The exit code of a process that does the sending; what it leaves on the disk is what a kill leaves."""
         child = os.fork()
         if child == 0:
-            self.to.send(session, DRAFT, media, hooks)
-            os._exit(0)
+            try:
+                self.to.send(session, DRAFT, media, hooks)
+            finally:
+                os._exit(0)
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -127,8 +129,7 @@ def test_a_worker_killed_right_after_the_rename_is_found_by_session_and_by_marke
     monkeypatch.setattr(shelf, "put_in_place", then_die)
     assert archive.send_as_a_process(session, media, Hooks()) == 9
     for known in (session, None):
-        when = {"not_before": NOW - timedelta(days=1), "not_after": NOW + timedelta(days=1)}
-        found = archive.to.reconcile(evidence(DRAFT.marker, known, **when))
+        found = archive.to.reconcile(evidence(DRAFT.marker, known, NOW))
         assert found.trace is Trace.PUBLISHED and found.published and found.published.remote_id == NAME
 
 
@@ -218,7 +219,7 @@ def test_a_full_disk_and_a_forbidden_one_have_their_own_words(
             archive.to.send(session, DRAFT, media, Hooks())
     assert not [name for name in archive.files if ".part" in name]
     little = SimpleNamespace(free=destination_module.KEEP_FREE_BYTES)
-    monkeypatch.setattr(destination_module.shutil, "disk_usage", lambda path: little)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: little)
     with pytest.raises(LocalFailed, match="MB free"):
         archive.to.open(DRAFT, media)
 

@@ -52,6 +52,7 @@ from tests.contract.test_library_kit import Box, home
 
 __all__ = ["home"]
 SPECS = [pytest.param(spec, id=platform) for platform, spec in registry.specs().items()]
+DESTINATIONS = [pytest.param(spec, id=p) for p, spec in registry.specs().items() if Role.DESTINATION in spec.roles]
 VENDORS = ("instagrapi", "googleapiclient", "google.auth", "yt_dlp", "httplib2")
 MakeEnd = Callable[[ConnectorSpec, AuthMethod], FarEnd]
 
@@ -129,7 +130,7 @@ def test_every_role_can_be_made_of_an_account_a_box_and_an_exit(spec: ConnectorS
                 makers[role](account, Box({}), Exit())
 
 
-@pytest.mark.parametrize("spec", [param for param in SPECS if Role.DESTINATION in param.values[0].roles])  # type: ignore[attr-defined]
+@pytest.mark.parametrize("spec", DESTINATIONS)
 def test_every_limit_of_a_destination_has_a_value_a_source_and_a_date(spec: ConnectorSpec) -> None:
     text = resources.files(f"{platforms.__name__}.{spec.platform}").joinpath("limits.yaml").read_text("utf-8")
     said = yaml.safe_load(text)
@@ -250,7 +251,8 @@ def test_a_destination_publishes_once_and_knows_its_own_again(
 
 def all_posts(source: Source) -> list[SeenPost]:
     """Every page of the listing; it must come to an end."""
-    seen, page = [], source.list_posts()
+    seen: list[SeenPost] = []
+    page = source.list_posts()
     for _ in range(20):
         seen += page.posts
         if page.next is None:

@@ -10,15 +10,17 @@ import asyncio
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import yaml
 
 from forwarder_core import platforms
 from forwarder_core.connectors import registry
-from forwarder_core.connectors.base import ConnectorSpec, MediaFile, Role
+from forwarder_core.connectors.base import ConnectorSpec
 from forwarder_core.domain.limits import Limits
 from forwarder_core.services import forms
 from forwarder_core.simulator.serving import serve
@@ -118,7 +120,8 @@ def app(world):
     async def posts(request):
         first, shown = int(request.query_params["page"]), world.posts("toy", player(request).id)
         said = [{"id": p.id, "url": p.url, "caption": p.caption, "at": p.published_at.isoformat()} for p in shown]
-        return JSONResponse({"toy": {"posts": said[first:first + 1], "next": str(first + 1) if said[first + 1:] else None}})
+        following = str(first + 1) if said[first + 1:] else None
+        return JSONResponse({"toy": {"posts": said[first:first + 1], "next": following}})
 
     async def upload(request):
         file = world.upload_dir() / request.query_params["id"]
@@ -135,22 +138,19 @@ def app(world):
         found = world.post("toy", request.path_params["id"])
         return FileResponse(found.path) if found else Response(status_code=404)
 
-    post = Route("/posts", upload, methods=["POST"])
-    return Starlette(routes=[Route("/me", me), Route("/find", find), Route("/files/{id}", file), post, Route("/posts", posts)])
+    routes = [Route("/me", me), Route("/find", find), Route("/files/{id}", file)]
+    return Starlette(routes=[*routes, Route("/posts", upload, methods=["POST"]), Route("/posts", posts)])
 """
 
 
 def limits_text() -> str:
     """Every limit there is, from the fields of the domain; the toy's own numbers, which are the archive's widest."""
-    import yaml
-
     known: Limits = registry.limits("archive")
-    parts = {"media": known.media, "text": known.text}
+    parts = {"media": asdict(known.media), "text": asdict(known.text)}
     said: dict[str, Any] = {
-        part: {name: _entry(getattr(values, name)) for name in values.__dataclass_fields__}
-        for part, values in parts.items()
+        part: {name: _entry(value) for name, value in values.items()} for part, values in parts.items()
     }
-    return yaml.safe_dump(said | {"posts_per_day": _entry(7), "settle_s": _entry(1)})
+    return str(yaml.safe_dump(said | {"posts_per_day": _entry(7), "settle_s": _entry(1)}))
 
 
 def _entry(value: object) -> dict[str, object]:
@@ -169,6 +169,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectorSp
     monkeypatch.undo()
     for name in [name for name in sys.modules if name.startswith(f"{platforms.__name__}.toy")]:
         del sys.modules[name]
+    del platforms.toy  # type: ignore[attr-defined]
     registry.specs.cache_clear()
     registry.limits.cache_clear()
 

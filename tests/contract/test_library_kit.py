@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,17 +45,17 @@ def media_of(path: Path, data: bytes = b"a video") -> MediaFile:
     return MediaFile(path=path, size_bytes=len(data), sha256=digest, duration_ms=2_000, width=144, height=256)
 
 
-def evidence(marker: str, session: str | None = None, **more: object) -> Evidence:
-    now = datetime.now(UTC)
-    said: Mapping[str, object] = {
-        "session": session,
-        "marker": marker,
-        "caption": "",
-        "duration_ms": 2_000,
-        "not_before": now - timedelta(minutes=10),
-        "not_after": now + timedelta(minutes=10),
-    }
-    return Evidence(**(said | more))  # type: ignore[arg-type]
+def evidence(marker: str, session: str | None = None, at: datetime | None = None) -> Evidence:
+    """What the engine knows of a publication of about `at`, now unless told."""
+    at, around = at or datetime.now(UTC), timedelta(minutes=10)
+    return Evidence(
+        session=session,
+        marker=marker,
+        caption="",
+        duration_ms=2_000,
+        not_before=at - around,
+        not_after=at + around,
+    )
 
 
 def ignore_progress(done: int, total: int | None) -> None:
