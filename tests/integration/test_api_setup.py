@@ -138,7 +138,11 @@ async def test_a_connection_is_changed_paused_stopped_and_deleted(core: Core) ->
     path = f"/api/connections/{connection.id}"
     factories.add_job(core, connection)
     async with api_client(core) as client:
-        for change in ({"status": "active"}, {"transform_options": {"greenscreen": True}}, {"filters": {"x": 1}}):
+        for change in (
+            {"status": "active"},
+            {"transform_options": {"greenscreen": {"template": "mosaic"}}},
+            {"filters": {"x": 1}},
+        ):
             assert (await client.put(path, json=change)).status_code == 422
         changed = await client.put(path, json={"name": "New name", "retry_policy": {"max_attempts": 5}})
         assert changed.json()["connection"]["retry_policy"] == {"max_attempts": 5}

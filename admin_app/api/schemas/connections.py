@@ -5,13 +5,22 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field
 
 from admin_app.api.schemas.base import Body, Out, PageQuery, RowId
 from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.filters import FilterMode
 from forwarder_core.domain.proxies import Mode
-from forwarder_core.domain.transforms import Fit, Quality, TooLong
+from forwarder_core.domain.transforms import (
+    MAX_BORDER,
+    MAX_SIZE,
+    MIN_SIZE,
+    Fit,
+    Position,
+    Quality,
+    Template,
+    TooLong,
+)
 from forwarder_core.services.overview import ConnectionView
 
 
@@ -33,19 +42,26 @@ class ScheduleIn(Body):
     check_interval_minutes: float = Field(5, ge=0.05, le=1_440)
 
 
+class GreenscreenIn(Body):
+    """The layout a video is put into; the images are those of the templates folder."""
+
+    enabled: bool = True
+    template: Template = Template.SPLIT_SCREEN
+    background_image: str | None = Field(None, max_length=200)
+    position: Position = Position.CENTER
+    size: int | None = Field(None, ge=MIN_SIZE, le=MAX_SIZE, description="% of the canvas' width")
+    border_color: str = Field("#000000", pattern="^#[0-9a-fA-F]{6}$")
+    border_width: int = Field(2, ge=0, le=MAX_BORDER)
+    key_color: str = Field("#00d000", pattern="^#[0-9a-fA-F]{6}$")
+
+
 class TransformIn(Body):
-    upscale: bool = False
-    greenscreen: bool = False
+    upscale: bool | Literal["4k"] = False
+    upscale_to_4k: bool = False
+    greenscreen: bool | GreenscreenIn = False
     quality: Quality = Quality.OPTIMIZED
     too_long: TooLong = TooLong.TRIM
     fit: Fit = Fit.PAD
-
-    @field_validator("greenscreen")
-    @classmethod
-    def _not_yet(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("the green-screen layout is not part of this release")
-        return value
 
 
 class RetryPolicyIn(Body):
@@ -158,7 +174,8 @@ class ConnectionOut(Out):
             schedule={"type": "continuous", "check_interval_minutes": c.schedule.check_interval_s / 60},
             transform_options={
                 "upscale": c.transform.upscale,
-                "greenscreen": False,
+                "upscale_to_4k": c.transform.upscale_to_4k,
+                "greenscreen": c.transform.layout.to_dict(),
                 "quality": c.transform.quality,
                 "too_long": c.transform.too_long,
                 "fit": c.transform.fit,
