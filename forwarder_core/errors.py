@@ -366,9 +366,12 @@ class Bug(StepFailed):
 
 
 def failure_classes() -> dict[str, type[StepFailed]]:
-    """Every class of failure by its stable code, for alerts, docs, filters and retry policies."""
+    """Every class of failure by its stable code, for alerts, docs, filters and retry policies.
+
+    A platform's own subclass without a code of its own is, to all of these, its parent.
+    """
 
     def walk(cls: type[StepFailed]) -> list[type[StepFailed]]:
         return [cls, *(leaf for sub in cls.__subclasses__() for leaf in walk(sub))]
 
-    return {cls.code: cls for cls in walk(StepFailed)}
+    return {cls.code: cls for cls in walk(StepFailed) if "code" in vars(cls)}

@@ -24,12 +24,13 @@ TEMPLATE = "template_migrated"
 _numbers = count()
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole stacks run one after the other: two at once would measure each other."""
-    for item in items:
-        if item.get_closest_marker("e2e") or item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whole stacks run one after the other: two at once would measure each other.
+
+    Here and not when all are collected: xdist reads the groups then.
+    """
+    if item.get_closest_marker("e2e") or item.get_closest_marker("browser"):
+        item.add_marker(pytest.mark.xdist_group("e2e"))
 
 
 @pytest.fixture(scope="session")

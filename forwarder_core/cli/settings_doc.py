@@ -33,10 +33,15 @@ _RETRIES: dict[Retry | None, str] = {
     Retry.DONE: "ends the job; nothing was done",
 }
 _ERRORS_ELSEWHERE = (
-    "forwarder_core.vault",
+    "forwarder_core.alerts.delivery",
+    "forwarder_core.alerts.ping",
     "forwarder_core.db.schema",
+    "forwarder_core.embedded.binaries",
+    "forwarder_core.embedded.postgres",
     "forwarder_core.embedded.supervisor",
     "forwarder_core.media.failures",
+    "forwarder_core.simulator.guard",
+    "forwarder_core.vault",
 )
 _HEAD = """\
 # Settings of the environment, each with its default; copy to .env and uncomment what you change.
@@ -113,7 +118,8 @@ def _all_errors() -> set[type[ForwarderError]]:
     def below(cls: type[ForwarderError]) -> set[type[ForwarderError]]:
         return {cls}.union(*(below(sub) for sub in cls.__subclasses__()))
 
-    return {cls for cls in below(ForwarderError) if "code" in vars(cls) and cls.__module__.startswith("forwarder_core")}
+    written = {"forwarder_core.errors", *_ERRORS_ELSEWHERE}  # whatever else happens to be loaded
+    return {cls for cls in below(ForwarderError) if "code" in vars(cls) and cls.__module__ in written}
 
 
 def _title(cls: type[ForwarderError]) -> str:

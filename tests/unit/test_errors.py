@@ -22,7 +22,9 @@ from forwarder_core.errors import (
 
 
 def tree(root: type[ForwarderError]) -> list[type[ForwarderError]]:
-    return [root, *(leaf for sub in root.__subclasses__() for leaf in tree(sub))]
+    """Those with a code of their own: a platform's inner subclass is its parent to everybody else."""
+    below = [leaf for sub in root.__subclasses__() for leaf in tree(sub)]
+    return [root, *below] if "code" in vars(root) else below
 
 
 FAILURES = [cls for cls in tree(StepFailed) if cls is not StepFailed]
