@@ -24,15 +24,6 @@ TEMPLATE = "template_migrated"
 _numbers = count()
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whole stacks run one after the other: two at once would measure each other.
-
-    Here and not when all are collected: xdist reads the groups then.
-    """
-    if item.get_closest_marker("e2e") or item.get_closest_marker("browser"):
-        item.add_marker(pytest.mark.xdist_group("e2e"))
-
-
 @pytest.fixture(scope="session")
 def browser_program() -> Path:
     """The Chromium of the browser tests, found by `./run test`. Without one they fail, never skip."""

@@ -16,7 +16,7 @@ from forwarder_core.settings import load
 from tests import factories
 from tests.unit.admin_app.doorway import HOSTILE, PASSWORD, USER, fake_dagster, running_door
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
 
 
