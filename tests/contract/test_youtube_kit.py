@@ -69,6 +69,7 @@ class Channel:
 
     def __init__(self, simulator: Simulator, **more: Any) -> None:
         self.simulator = simulator
+        self._failures_before = len(simulator.failures())  # of other tests, in the same world
         made = simulator.add_account("youtube", f"channel{next(_numbers)}", **more)
         self.id = str(made["id"])
         self.box = MemoryBox(secrets_from_form(made["credentials"]))
@@ -85,6 +86,10 @@ class Channel:
             timeouts=Timeouts(**timeouts),
             pause=self.pauses.append,
         )
+
+    def failures(self) -> list[dict[str, Any]]:
+        """What went to a place the simulated world does not have, since this channel was made."""
+        return self.simulator.failures()[self._failures_before :]
 
     def arm(self, fault: str, route: str = "/", **value: Any) -> None:
         count = value.pop("count", 1)

@@ -69,7 +69,7 @@ def test_the_file_is_the_one_there_is(channel: Channel, post: dict[str, Any], tm
     assert (got.path, got.size_bytes, got.sha256) == (into, 3_000_000, post["sha256"])
     assert told[-1] == (3_000_000, 3_000_000)
     assert list(tmp_path.iterdir()) == [into]
-    assert not channel.simulator.failures()
+    assert not channel.failures()
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
@@ -123,7 +123,7 @@ def test_each_refusal_has_its_class(
     channel.simulator.call("PATCH", f"/accounts/youtube/{channel.id}", json={"secrets": {why: post["id"]}})
     with pytest.raises(expected):
         fetch(channel, post["id"], tmp_path / "f.mp4")
-    assert not channel.simulator.failures()
+    assert not channel.failures()
 
 
 def test_private_and_deleted_videos_are_gone(

@@ -49,7 +49,7 @@ def test_a_small_video_goes_across_in_one_piece(channel: Channel, video: Video, 
     assert published.url == f"https://www.youtube.com/shorts/{published.remote_id}"
     seen = settled(destination, published.remote_id)
     assert (seen.is_live, seen.privacy, seen.duration_ms) == (True, "public", 2000)
-    assert channel.simulator.failures() == []
+    assert channel.failures() == []
 
 
 def test_a_large_video_goes_across_in_chunks(channel: Channel, video: Video, draft: Draft) -> None:
