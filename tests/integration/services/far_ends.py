@@ -51,10 +51,8 @@ class Feed:
         more = first + self.page_size < len(shown)
         return Page(tuple(shown[first : first + self.page_size]), str(first + self.page_size) if more else None)
 
-    def fetch(
-        self, platform_post_id: str, into: Path, progress: Callable[[int, int | None], None]
-    ) -> FetchedFile:  # pragma: no cover - no test here fetches from a feed
-        raise NotImplementedError
+    def fetch(self, platform_post_id: str, into: Path, progress: Callable[[int, int | None], None]) -> FetchedFile:
+        raise AssertionError("a feed is listed, never fetched from")
 
 
 class NoRuns:
