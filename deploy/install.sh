@@ -145,7 +145,6 @@ install_units() {
     act systemctl daemon-reload
     act systemctl enable --quiet "$NAME.service" "$NAME-backup.timer"
   else
-    act systemctl enable --quiet "$NAME.service" "$NAME-backup.timer" || true
     say "systemd does not run here: start '$BASE/current/run up' as the user $OWNER with $ETC/environment yourself"
   fi
 }
@@ -223,7 +222,8 @@ TEXT
 answers() { curl -fsS -m 3 -o /dev/null "http://$DOOR/api/health/simple" 2>/dev/null; }
 
 start_and_wait() {
-  if ! has_systemd || ((DRY_RUN)); then act systemctl restart "$NAME" || true; return 0; fi
+  if ((DRY_RUN)); then act systemctl restart "$NAME"; return; fi
+  has_systemd || return 0
   systemctl restart "$NAME"
   local waited=0
   until answers; do
