@@ -1,0 +1,85 @@
+"""Finding jobs, posts and log lines: beginnings of words, one id exactly, both orders; and why a post went or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from forwarder_core.clock import ManualClock
+from forwarder_core.embedded.postgres import Server
+from forwarder_core.errors import MediaRejected
+from forwarder_core.services import failing
+from forwarder_core.services.context import Core
+from tests import factories
+from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def url(postgres: Server, migrated: str) -> Iterator[str]:
+    with own_database(postgres, migrated, "api_search") as url:
+        yield url
+
+
+@pytest.fixture
+def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
+    with core_with_admin(url, clock, tmp_path) as core:
+        yield core
+
+
+async def found(client: httpx.AsyncClient, **wanted: str | int) -> list[int]:
+    answer = await client.get("/api/jobs", params=wanted)
+    assert answer.status_code == 200, answer.text
+    return [job["id"] for job in answer.json()["items"]]
+
+
+async def test_words_are_found_by_their_beginnings_and_ids_exactly(core: Core) -> None:
+    connection = factories.add_connection(core)
+    captions = {"C2x-1": "Exploring ancient temples 🏛️ #travel", "C2x-2": "A my-video of Tempelhof", "777": "ÜBER all"}
+    jobs = {}
+    for platform_id, caption in captions.items():
+        post = factories.add_post(core, connection.source_account_id, platform_id, caption=caption)
+        jobs[platform_id] = factories.add_job(core, connection, post)
+    async with api_client(core) as client:
+        assert await found(client, q="TEMP") == [jobs["C2x-2"], jobs["C2x-1"]]
+        assert await found(client, q="ancient trav") == [jobs["C2x-1"]]
+        assert await found(client, q="emples") == [], "not the middle of a word"
+        assert await found(client, q="über") == await found(client, q="777") == [jobs["777"]]
+        assert await found(client, q="C2x-2") == await found(client, q="my-video") == [jobs["C2x-2"]]
+        assert await found(client, q=f"{jobs['C2x-1']}") == [jobs["C2x-1"]]
+        for odd in ("'; DROP TABLE jobs; --", "a & | !", "\\", ":*", "%"):
+            await found(client, q=odd)
+        assert await found(client, sort="created_at") == sorted(jobs.values())
+        first = (await client.get("/api/jobs", params={"sort": "id", "limit": 2})).json()
+        rest = (await client.get("/api/jobs", params={"sort": "id", "cursor": first["next_cursor"]})).json()
+        assert [job["id"] for job in first["items"] + rest["items"]] == sorted(jobs.values())
+        assert (await client.get("/api/jobs", params={"sort": "; drop"})).status_code == 422
+
+
+async def test_why_a_post_went_or_not_is_said_for_every_connection(core: Core) -> None:
+    one = factories.add_connection(core)
+    account = one.source_account_id
+    with core.begin() as tx:
+        source = factories.accounts.get(tx, account)
+    assert source is not None
+    two = factories.add_connection(core, source)
+    post = factories.add_post(core, account, "C2x-1")
+    job_id = factories.add_job(core, one, post)
+    failing.fail(core, factories.claimed(core, job_id), MediaRejected("It has no picture."))
+    async with api_client(core) as client:
+        post_id = (await client.get(f"/api/jobs/{job_id}")).json()["links"]["why"]
+        told = (await client.get(post_id)).json()
+        assert told["source_post_id"] == "C2x-1"
+        by_id = {reason["connection_id"]: reason for reason in told["connections"]}
+        assert by_id[two.id]["decision"] is None and "not decided" in by_id[two.id]["because"]
+        assert by_id[one.id]["job"]["id"] == job_id and "It has no picture." in by_id[one.id]["because"]
+        assert (await client.get("/api/posts/999999/why")).status_code == 404
