@@ -1,0 +1,240 @@
+"""The four tabs of the analytics. Every chart has a sentence for when it is empty, and a way to its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import altair as alt
+import streamlit as st
+
+from admin_app.ui import access, charts, places, words
+from forwarder_core.domain.analytics import Tally
+from forwarder_core.services import analytics_tables, tokens
+from forwarder_core.services.analytics import AccountLine, ConnectionLine, View
+
+_ENDED = "appears as soon as the first post of these days was forwarded or failed for good"
+
+
+def overview(view: View) -> None:
+    _what_next(view)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _chart("Success by day", view.tally.total, lambda: charts.success_trend(view.days), f"The line {_ENDED}.")
+        _failures(view)
+    with right:
+        _days("Posts by day", view.tally.total, lambda: charts.volume(view.days), f"A bar a day {_ENDED}.")
+        is_known = any(line.tally.is_expected for line in view.days)
+        _days("Uptime", is_known, lambda: charts.calendar(view.days), f"The calendar {_ENDED}.")
+    _dead_letters(view)
+    table(view, "days", "Day by day")
+
+
+def connections(view: View) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        made = _chart("The busiest", view.tally.total, lambda: charts.connections(view.connections), f"A bar {_ENDED}.")
+        _to_connection(made)
+    with right:
+        made = _chart(
+            "Retries and success", view.tally.total, lambda: charts.retries(view.connections), f"A point {_ENDED}."
+        )
+        _to_connection(made)
+    _failing("Failing most", [(c.named.name, c.tally, "connection", c.named.id) for c in view.connections])
+    if view.connections:
+        _one_connection(view.connections)
+    table(view, "connections", "All connections")
+
+
+def accounts(view: View) -> None:
+    _failing("Failing most", [(a.alias, a.tally, "account", a.id) for a in view.accounts])
+    if view.accounts:
+        _one_account(view.accounts)
+    else:
+        st.caption("An account shows here once it is added.")
+    table(view, "accounts", "All accounts")
+
+
+def system(view: View) -> None:
+    load = view.load
+    with st.grid(4, min_column_width=150):
+        st.metric("Workers busy", _percent(load.utilisation), border=True, help="Of the slot-seconds there were")
+        st.metric("Wait for a worker", _span(load.wait_s), border=True, help="Queued to started, on average")
+        st.metric("Source to destination", _span(load.latency_p50_s), border=True, help="Half of the posts within")
+        st.metric("… 95 % within", _span(load.latency_p95_s), border=True)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        is_known = any(day.latency_p50_s is not None for day in load.days)
+        _chart("Source to destination", is_known, lambda: charts.latency(view), "Shows with the first post forwarded.")
+    with right:
+        _chart("Busy hours", view.tally.total, lambda: charts.hours(view.by_hour), f"A bar an hour {_ENDED}.")
+    _proxies(view)
+    _tokens()
+    table(view, "hours", "Jobs by hour")
+
+
+def table(view: View, name: str, title: str) -> None:
+    """A table of the exports, and its file."""
+    made = analytics_tables.frame(view, name)
+    with st.expander(f"{title} as a table"):
+        if made.empty:
+            st.caption("There is nothing to list yet.")
+            return
+        st.dataframe(made, hide_index=True, width="stretch")
+        st.download_button(
+            f"{title} as CSV",
+            analytics_tables.csv_of(view, name),
+            f"analytics-{name}-{view.period.first}-{view.period.last}.csv",
+            "text/csv",
+            icon=":material/download:",
+            key=f"analytics-csv-{name}",
+        )
+
+
+def _what_next(view: View) -> None:
+    st.subheader("What to mend first")
+    if not view.fixes:
+        st.caption("Nothing failed in these days. What costs most uptime is listed here, with the way to mend it.")
+        return
+    aliases = {line.id: line.alias for line in view.accounts}
+    for fix in view.fixes:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            alias = words.plain(aliases.get(fix.account_id, str(fix.account_id)))
+            st.markdown(
+                f"**{words.plain(analytics_tables.title(fix.code))}** at {alias}: +{fix.gain:.1f} points of uptime"
+                f" ({fix.days} days without a success, {fix.jobs} jobs failed for good)"
+            )
+            places.link("accounts", "To the account", icon=":material/build:", id=str(fix.account_id))
+            places.link("jobs", "Its jobs", icon=":material/list_alt:", error=fix.code, account=str(fix.account_id))
+
+
+def _failures(view: View) -> None:
+    failed = any(cause.jobs for cause in view.causes)
+    event = _chart("Why posts failed", failed, lambda: charts.failures(view), "Nothing failed for good in these days.")
+    if code := charts.picked(event, "code"):
+        places.link("jobs", f"Jobs that failed of {code}", icon=":material/list_alt:", error=code)
+
+
+def _days(title: str, is_known: Any, make: Callable[[], charts.Drawn], empty: str) -> None:
+    event = _chart(title, is_known, make, empty)
+    if day := charts.picked(event, "day"):
+        span = {"from": day, "to": day}
+        places.link("jobs", f"Jobs of {day}", icon=":material/list_alt:", **span)
+
+
+def _to_connection(event: Any) -> None:
+    if id_ := charts.picked(event, "id"):
+        places.link("jobs", "Its jobs", icon=":material/list_alt:", connection=id_)
+        places.link("connections", "To the connection", icon=":material/link:", id=id_)
+
+
+def _chart(title: str, is_known: Any, make: Callable[[], charts.Drawn], empty: str) -> Any:
+    """Draws it, or says what will appear; what a click chose, where the chart can be clicked."""
+    st.subheader(title)
+    if not is_known:
+        st.info(empty, icon=":material/hourglass_empty:")
+        return None
+    made = make()
+    if isinstance(made, alt.Chart):
+        has_clicks = made.params is not alt.Undefined
+        if has_clicks:
+            return st.altair_chart(made, width="stretch", on_select="rerun", key=f"analytics-{title}")
+    st.altair_chart(made, width="stretch")
+    return None
+
+
+def _dead_letters(view: View) -> None:
+    st.subheader("Dead letters")
+    if not view.dead_letters:
+        st.caption("No job has failed for good and waits for you.")
+        return
+    now = access.core().clock.now()
+    for one in view.dead_letters:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            age = words.ago(one["oldest_at"], now) if one["oldest_at"] else "some time ago"
+            st.markdown(f"**{one['jobs']}** of {words.plain(analytics_tables.title(one['code']))}, the oldest {age}")
+            places.link("jobs", "Show them", error=one["code"])
+
+
+def _failing(title: str, lines: Sequence[tuple[str, Tally, str, int]], most: int = 5) -> None:
+    st.subheader(title)
+    worst = sorted((line for line in lines if line[1].failed), key=lambda line: -line[1].failed)[:most]
+    if not worst:
+        st.caption("None failed for good in these days.")
+    for name, tally, parameter, id_ in worst:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{words.plain(name)}: **{tally.failed}** of {tally.total} failed")
+            places.link("jobs", "Show them", **{parameter: str(id_), "status": "dead"})
+
+
+def _one_connection(lines: Sequence[ConnectionLine]) -> None:
+    by_id = {line.named.id: line for line in lines}
+    chosen = by_id[st.selectbox("Connection", list(by_id), format_func=lambda id_: by_id[id_].named.name)]
+    t = chosen.tally
+    with st.grid(5, min_column_width=130):
+        st.metric("Posts", t.total, border=True)
+        st.metric("Success", _percent(t.success_rate), border=True)
+        st.metric("Uptime", _percent(chosen.uptime), border=True)
+        st.metric("Retries a success", "–" if t.avg_retries is None else f"{t.avg_retries:g}", border=True)
+        st.metric("Duration", _span(t.avg_duration_s), border=True)
+    if chosen.peak:
+        st.caption(f"Most posts between {chosen.peak[0]:02}:00 and {chosen.peak[1]:02}:00.")
+    if t.is_expected:
+        st.altair_chart(charts.volume(chosen.days), width="stretch")
+    else:
+        st.caption("Its days show here once it forwards.")
+
+
+def _one_account(lines: Sequence[AccountLine]) -> None:
+    by_id = {line.id: line for line in lines}
+    chosen = by_id[st.selectbox("Account", list(by_id), format_func=lambda id_: by_id[id_].alias)]
+    score = chosen.health.score
+    with st.grid(5, min_column_width=130):
+        st.metric("Health", "–" if score is None else f"{score} of 100", border=True)
+        st.metric("Success", _percent(chosen.tally.success_rate), border=True)
+        st.metric("Uptime", _percent(chosen.uptime), border=True)
+        st.metric("As source", chosen.as_source, border=True)
+        st.metric("As destination", chosen.as_destination, border=True)
+    known = {name: points for name, points in chosen.health.parts.items() if points is not None}
+    told = ", ".join(f"{name.replace('_', ' ')} {points:g}" for name, points in known.items())
+    st.caption(f"Points of its health: {told}." if score is not None else "Its health shows once it forwards.")
+    if chosen.last_failed_at:
+        core = access.core()
+        st.caption(f"Last failure {words.ago(chosen.last_failed_at, core.clock.now())}.")
+    if chosen.tally.is_expected:
+        st.altair_chart(charts.calendar(chosen.days), width="stretch")
+
+
+def _proxies(view: View) -> None:
+    st.subheader("Proxies")
+    if not view.by_proxy:
+        st.caption("Checks of proxies show here half an hour after the first proxy was added.")
+    else:
+        table(view, "proxies", "Proxies")
+
+
+def _tokens() -> None:
+    st.subheader("Sign-ins that end soon")
+    core = access.core()
+    ending = tokens.calendar(core)
+    for within, views in ending.items():
+        st.caption(f"Within {within} days: {len(views)}" if views else f"None ends within {within} days.")
+    for one in ending[max(ending)]:
+        at = words.clock_time(one.next_action_at, core.settings.zone) if one.next_action_at else "no date is known"
+        places.link("accounts", f"{words.plain(one.account.alias)}: {at}", id=str(one.account.id))
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:g} %"
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.1f} min"
+        if seconds < 7_200
+        else f"{seconds / 3600:.1f} h"
+    )

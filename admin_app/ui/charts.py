@@ -1,0 +1,189 @@
+"""The charts of the analytics: rows in, one Altair chart out. Pure; what is shown instead of an empty one is the
+screen's.
+
+The fact to know: colours are the mid tones that can be read on white and on black, and none tells anything alone: there
+is a word, a length or a tooltip beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from forwarder_core.domain.analytics import Grade
+from forwarder_core.services.analytics import ConnectionLine, DayLine, View
+from forwarder_core.services.analytics_tables import title
+
+Drawn = Any  # altair.Chart or LayerChart; its fluent calls are not typed
+GREEN, ORANGE, RED, GREY, BLUE = "#16a34a", "#d97706", "#dc2626", "#9ca3af", "#6366f1"
+PICKED = "picked"  # name of the selection a click makes
+_OUTCOME = alt.Scale(domain=["Succeeded", "Failed"], range=[GREEN, RED])
+_GRADES = {
+    Grade.GOOD: ("above 95 %", GREEN),
+    Grade.FAIR: ("80 to 95 %", ORANGE),
+    Grade.BAD: ("below 80 %, or down", RED),
+    Grade.IDLE: ("nothing to do", GREY),
+}
+_WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+_HEIGHT = 240
+
+
+def success_trend(days: Sequence[DayLine]) -> Drawn:
+    """Percent per post; days without an ended job are gaps, not zeros."""
+    rows = [(line.day.isoformat(), line.tally.success_rate, line.tally.total) for line in days if line.tally.total]
+    base = alt.Chart(pd.DataFrame(rows, columns=["date", "rate", "jobs"])).encode(
+        x=alt.X("date:T", title=None),
+        y=alt.Y("rate:Q", title="Success, %", scale=alt.Scale(domain=[0, 100])),
+        tooltip=[alt.Tooltip("date:T", title="Day"), alt.Tooltip("rate:Q", title="%"), alt.Tooltip("jobs:Q")],
+    )
+    return (base.mark_line(color=BLUE) + base.mark_point(color=BLUE, filled=True, size=40)).properties(height=_HEIGHT)
+
+
+def volume(days: Sequence[DayLine]) -> Drawn:
+    """Jobs that ended, stacked. A click picks the day."""
+    rows = [
+        (line.day.isoformat(), line.day.isoformat(), word, count)
+        for line in days
+        for word, count in (("Succeeded", line.tally.succeeded), ("Failed", line.tally.failed))
+    ]
+    return (
+        alt.Chart(pd.DataFrame(rows, columns=["date", "day", "outcome", "jobs"]))
+        .mark_bar()
+        .encode(
+            x=alt.X("date:T", title=None),
+            y=alt.Y("jobs:Q", title="Jobs"),
+            color=alt.Color("outcome:N", scale=_OUTCOME, title=None, legend=alt.Legend(orient="top")),
+            tooltip=[alt.Tooltip("day:N", title="Day"), "outcome:N", "jobs:Q"],
+        )
+        .add_params(alt.selection_point(name=PICKED, fields=["day"]))
+        .properties(height=_HEIGHT)
+    )
+
+
+def failures(view: View) -> Drawn:
+    """What jobs failed of. A click picks the cause."""
+    rows = [(title(c.code), c.code, c.jobs, c.percent, c.gain) for c in view.causes if c.jobs][:8]
+    named = pd.DataFrame(rows, columns=["cause", "code", "jobs", "percent", "gain"])
+    return (
+        alt.Chart(named)
+        .mark_arc(innerRadius=55)
+        .encode(
+            theta="jobs:Q",
+            color=alt.Color("cause:N", title=None, sort=[row[0] for row in rows], legend=alt.Legend(labelLimit=260)),
+            order=alt.Order("jobs:Q", sort="descending"),
+            tooltip=["cause:N", "jobs:Q", alt.Tooltip("percent:Q", title="%"), alt.Tooltip("gain:Q", title="+ points")],
+        )
+        .add_params(alt.selection_point(name=PICKED, fields=["code"]))
+        .properties(height=_HEIGHT)
+    )
+
+
+def connections(lines: Sequence[ConnectionLine], *, most: int = 10) -> Drawn:
+    """Those with most jobs, by success. A click picks one."""
+    busiest = sorted((line for line in lines if line.tally.total), key=lambda line: -line.tally.total)[:most]
+    rows = [(line.named.name, line.named.id, line.tally.success_rate, line.tally.total) for line in busiest]
+    return (
+        alt.Chart(pd.DataFrame(rows, columns=["connection", "id", "rate", "jobs"]))
+        .mark_bar(color=BLUE)
+        .encode(
+            x=alt.X("rate:Q", title="Success, %", scale=alt.Scale(domain=[0, 100])),
+            y=alt.Y("connection:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
+            tooltip=["connection:N", alt.Tooltip("rate:Q", title="%"), "jobs:Q"],
+        )
+        .add_params(alt.selection_point(name=PICKED, fields=["id"]))
+        .properties(height=max(120, 34 * len(rows)))
+    )
+
+
+def calendar(days: Sequence[DayLine]) -> Drawn:
+    """The heat map of success: a column a week. A click picks the day."""
+    rows = [
+        (
+            line.day.isoformat(),
+            f"{line.day.isocalendar().year}-{line.day.isocalendar().week:02}",
+            _WEEKDAYS[line.day.weekday()],
+            _GRADES[line.grade][0],
+            line.tally.succeeded,
+            line.tally.failed,
+        )
+        for line in days
+    ]
+    scale = alt.Scale(domain=[word for word, _ in _GRADES.values()], range=[colour for _, colour in _GRADES.values()])
+    return (
+        alt.Chart(pd.DataFrame(rows, columns=["day", "week", "weekday", "success", "succeeded", "failed"]))
+        .mark_rect(stroke="#8884", cornerRadius=3)
+        .encode(
+            x=alt.X("week:O", title="Week", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+            y=alt.Y("weekday:O", title=None, sort=_WEEKDAYS),
+            color=alt.Color("success:N", scale=scale, title=None, legend=alt.Legend(orient="top", columns=2)),
+            tooltip=["day:N", "success:N", "succeeded:Q", "failed:Q"],
+        )
+        .add_params(alt.selection_point(name=PICKED, fields=["day"]))
+        .properties(height=_HEIGHT)
+    )
+
+
+def hours(by_hour: dict[int, int]) -> Drawn:
+    rows = pd.DataFrame([(f"{hour:02}", jobs) for hour, jobs in by_hour.items()], columns=["hour", "jobs"])
+    return (
+        alt.Chart(rows)
+        .mark_bar(color=BLUE)
+        .encode(
+            x=alt.X("hour:O", title="Hour of the day", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("jobs:Q", title="Jobs"),
+            tooltip=["hour:O", "jobs:Q"],
+        )
+        .properties(height=_HEIGHT)
+    )
+
+
+def latency(view: View) -> Drawn:
+    """Minutes from posted at the source to seen at the destination, by day."""
+    rows = [
+        (day.day.isoformat(), word, value / 60)
+        for day in view.load.days
+        for word, value in (("half within", day.latency_p50_s), ("95 % within", day.latency_p95_s))
+        if value is not None
+    ]
+    return (
+        alt.Chart(pd.DataFrame(rows, columns=["date", "part", "minutes"]))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("date:T", title=None),
+            y=alt.Y("minutes:Q", title="Minutes"),
+            color=alt.Color("part:N", title=None, legend=alt.Legend(orient="top")),
+            strokeDash=alt.StrokeDash("part:N", legend=None),
+            tooltip=["date:T", "part:N", alt.Tooltip("minutes:Q", format=".1f")],
+        )
+        .properties(height=_HEIGHT)
+    )
+
+
+def retries(lines: Sequence[ConnectionLine]) -> Drawn:
+    """Brittle connections lie at the lower right: many retries, little success. A click picks one."""
+    rows = [
+        (line.named.name, line.named.id, line.tally.avg_retries or 0.0, line.tally.success_rate, line.tally.total)
+        for line in lines
+        if line.tally.total
+    ]
+    return (
+        alt.Chart(pd.DataFrame(rows, columns=["connection", "id", "retries", "rate", "jobs"]))
+        .mark_circle(color=BLUE, opacity=0.75)
+        .encode(
+            x=alt.X("retries:Q", title="Retries a success took"),
+            y=alt.Y("rate:Q", title="Success, %", scale=alt.Scale(domain=[0, 100])),
+            size=alt.Size("jobs:Q", legend=None, scale=alt.Scale(range=[60, 600])),
+            tooltip=["connection:N", "retries:Q", alt.Tooltip("rate:Q", title="%"), "jobs:Q"],
+        )
+        .add_params(alt.selection_point(name=PICKED, fields=["id"]))
+        .properties(height=_HEIGHT)
+    )
+
+
+def picked(event: Any, field: str) -> str | None:
+    """What a click chose, as text."""
+    chosen = event.selection.get(PICKED) if hasattr(event, "selection") else None
+    return str(chosen[0][field]) if chosen and field in chosen[0] else None

@@ -1,0 +1,66 @@
+"""Analytics: how reliable the forwarding is and what should be mended first. The figures are docs/analytics.md's."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import streamlit as st
+
+from admin_app.ui import access, analytics_tabs
+from admin_app.ui.widgets import attempt
+from forwarder_core.domain.analytics import Period
+from forwarder_core.services import analytics, analytics_days
+from forwarder_core.services.analytics import View
+
+_PRESETS = {"7 days": "7days", "30 days": "30days", "90 days": "90days"}
+_CUSTOM = "Custom"
+
+
+def show() -> None:
+    core = access.core()
+    st.title("Analytics")
+    chosen = _period()
+    view = attempt(lambda: analytics.view(core, chosen)) if chosen else None
+    if view is None:
+        return
+    _numbers(view)
+    overview, connections, accounts, system = st.tabs(["Overview", "Connections", "Accounts", "System"])
+    with overview:
+        analytics_tabs.overview(view)
+    with connections:
+        analytics_tabs.connections(view)
+    with accounts:
+        analytics_tabs.accounts(view)
+    with system:
+        analytics_tabs.system(view)
+    st.caption(f"Days are those of {core.settings.timezone}. A post counts on the day it was forwarded or failed.")
+
+
+def _period() -> Period | None:
+    core = access.core()
+    name = st.segmented_control("Period", [*_PRESETS, _CUSTOM], default="30 days", key="analytics-period") or "30 days"
+    if name != _CUSTOM:
+        return attempt(lambda: analytics.period(core, _PRESETS[name]))
+    today = analytics_days.today(core)
+    days = st.date_input("Days", (today - timedelta(days=13), today), max_value=today, key="analytics-days")
+    if not isinstance(days, tuple) or len(days) != 2:
+        st.caption("Choose the first and the last day.")
+        return None
+    first, last = (day for day in days if isinstance(day, date))
+    return attempt(lambda: analytics.period(core, first=first, last=last))
+
+
+def _numbers(view: View) -> None:
+    t = view.tally
+    with st.grid(6, min_column_width=140):
+        st.metric("Posts", t.total, border=True, help="Forwarded, or failed for good, in these days")
+        st.metric("Success", _percent(t.success_rate), border=True, help="Per post")
+        st.metric("Per attempt", _percent(t.attempt_rate), border=True, help="Successes of all attempts")
+        st.metric("Uptime", _percent(view.uptime), border=True, help="Days with a success, of those with work")
+        retries = "–" if t.avg_retries is None else f"{t.avg_retries:g}"
+        st.metric("Retries a success", retries, border=True)
+        st.metric("Sent", f"{t.bytes_sent / 1e9:.2f} GB", border=True)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:g} %"

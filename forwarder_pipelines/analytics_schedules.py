@@ -1,0 +1,86 @@
+"""The schedules of the analytics: today and what changed every hour, the reports after each week and month.
+
+Noon in UTC is past midnight everywhere, so a report's last day is over in the installation's own zone.
+(No postponed annotations here: Dagster reads the class of `context`.)
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import dagster as dg
+
+from forwarder_core.services import analytics_days, anomalies
+from forwarder_pipelines.assets.analytics import days
+from forwarder_pipelines.resources import this_core
+
+_DAILY_KEYS = [
+    "connection_daily",
+    "account_daily",
+    "system_daily",
+    "failure_reasons",
+    "retry_stats",
+    "uptime",
+    "proxy_health",
+    "latency",
+    "throughput",
+]
+_MOST_RUNS = 5  # of one hour; a longer gap is filled by whoever reads first
+
+analytics_job = dg.define_asset_job(
+    "analytics_job",
+    selection=dg.AssetSelection.assets(*_DAILY_KEYS),
+    executor_def=dg.in_process_executor,
+    description="The figures of a day.",
+)
+token_calendar_job = dg.define_asset_job(
+    "token_calendar_job",
+    selection=dg.AssetSelection.assets("token_calendar"),
+    executor_def=dg.in_process_executor,
+    description="Which sign-ins end soon.",
+)
+report_weekly_job = dg.define_asset_job(
+    "report_weekly_job",
+    selection=dg.AssetSelection.assets("weekly_rollup", "report_weekly"),
+    executor_def=dg.in_process_executor,
+    description="The last week as a report.",
+)
+report_monthly_job = dg.define_asset_job(
+    "report_monthly_job",
+    selection=dg.AssetSelection.assets("monthly_rollup", "report_monthly"),
+    executor_def=dg.in_process_executor,
+    description="The last month as a report.",
+)
+
+
+@dg.schedule(job=analytics_job, cron_schedule="12 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def analytics_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """Today, and past days whose rows changed; looks for days unlike the others on the way."""
+    core = this_core()
+    today = analytics_days.today(core)
+    anomalies.tell(core)
+    for day in sorted({today, *analytics_days.stale(core)[-_MOST_RUNS:]}):
+        if day >= date.fromisoformat(days.get_first_partition_key() or "9999-01-01"):
+            yield dg.RunRequest(partition_key=day.isoformat())
+
+
+token_calendar_schedule = dg.ScheduleDefinition(
+    job=token_calendar_job, cron_schedule="22 5 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+
+
+@dg.schedule(job=report_weekly_job, cron_schedule="35 12 * * 1", default_status=dg.DefaultScheduleStatus.RUNNING)
+def report_weekly_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """On Monday, of the week before."""
+    monday = context.scheduled_execution_time.date() - timedelta(days=7)
+    return dg.RunRequest(run_key=f"week:{monday}", partition_key=monday.isoformat())
+
+
+@dg.schedule(job=report_monthly_job, cron_schedule="45 12 1 * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def report_monthly_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """On the first, of the month before."""
+    first = (context.scheduled_execution_time.date().replace(day=1) - timedelta(days=1)).replace(day=1)
+    return dg.RunRequest(run_key=f"month:{first}", partition_key=first.isoformat())
+
+
+JOBS = [analytics_job, token_calendar_job, report_weekly_job, report_monthly_job]
+SCHEDULES = [analytics_schedule, token_calendar_schedule, report_weekly_schedule, report_monthly_schedule]

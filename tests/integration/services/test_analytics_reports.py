@@ -1,0 +1,94 @@
+"""Reports as files, assets run against a real database, and days unlike the others told once."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from sqlalchemy import Engine
+
+from forwarder_core.clock import ManualClock
+from forwarder_core.db.tables.system import outbox
+from forwarder_core.services import analytics_checks, analytics_days, analytics_reports, anomalies, connections
+from forwarder_core.services.context import Core
+from forwarder_pipelines.assets import analytics as assets
+from forwarder_pipelines.build import build_definitions
+from tests import factories
+from tests.factories import core_on, emptied
+from tests.integration.services import seeded_history
+from tests.integration.services.seeded_history import NOW, History
+from tests.unit.admin_app.doorway import HOSTILE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def core(shared_engine: Engine, tmp_path: Path) -> Core:
+    return core_on(emptied(shared_engine), ManualClock(NOW), tmp_path, timezone="Europe/Berlin")
+
+
+@pytest.fixture
+def history(core: Core) -> History:
+    return seeded_history.write(core)
+
+
+def test_a_report_is_a_page_and_its_tables_and_one_message(core: Core, history: History) -> None:
+    factories.add_connection(core, name=HOSTILE)
+    made = analytics_reports.weekly(core, date(2026, 3, 25))
+    assert made.files[0] == core.settings.home / "reports" / "weekly-2026-03-23" / "report.html"
+    page = made.files[0].read_text("utf-8")
+    # 23 to 29 March: four arrived, one was dead.
+    assert "80 %" in page and "<img" not in page and "&lt;img" in page and "<script" not in page
+    assert {path.name for path in made.files[1:]} >= {"days.csv", "connections.csv", "failures.csv"}
+    analytics_reports.weekly(core, date(2026, 3, 29))
+    (told,) = factories.rows(core, outbox, kind="report")
+    assert (told["payload"]["forwarded"], told["payload"]["success_rate"]) == (5, 80.0)
+
+
+def test_a_month_ends_with_its_last_day(core: Core, history: History) -> None:
+    made = analytics_reports.monthly(core, date(2026, 3, 31))
+    assert (made.period.first, made.period.last) == (date(2026, 3, 1), date(2026, 3, 31))
+    assert made.view.tally.total == 6
+
+
+def test_the_assets_of_a_day_show_its_figures_and_the_checks_pass(
+    core: Core, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "this_core", lambda: core)
+    analytics_days.refresh_due(core)
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = build_definitions().resolve_job_def("analytics_job")
+        result = job.execute_in_process(partition_key="2026-03-29", instance=instance)
+    events = result.get_asset_materialization_events()
+    made = {event.asset_key.to_user_string(): event for event in events if event.asset_key}
+    assert set(made) == {key for key, *_ in assets._DAILY}
+    told = made["connection_daily"].step_materialization_data.materialization.metadata
+    assert (told["succeeded"].value, told["failed"].value, told["success_rate"].value) == (1, 1, 50.0)
+    assert "History A" in str(told["chart"].value)
+    checked = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+    # Four of six arrived: below the threshold of 80 %.
+    assert checked == dict.fromkeys(analytics_checks.NAMES, True) | {"success_above_threshold": False}
+
+
+def test_a_day_without_a_single_success_is_told_once_with_its_log(core: Core) -> None:
+    connection = factories.add_connection(core)
+    for weeks in range(1, 9):
+        for n in range(8):
+            _add(core, connection.id, weeks, n, "success")
+    for n in range(8):
+        _add(core, connection.id, 0, n, "dead")
+    found = {(one.account_id, one.anomaly.kind.value, one.anomaly.value) for one in anomalies.tell(core)}
+    ends = (connection.source_account_id, connection.destination_account_id)
+    assert found == {(account, "success_drop", 0.0) for account in ends}
+    anomalies.tell(core)
+    told = factories.rows(core, outbox, kind="anomaly")
+    assert len(told) == 2 and told[0]["payload"]["value"] == "0 %" and told[0]["payload"]["usual"] == "100 %"
+
+
+def _add(core: Core, connection_id: int, weeks: int, n: int, status: str) -> None:
+    """Ended at 9 o'clock of today's weekday, so many weeks ago."""
+    at = seeded_history.at("31 09:00:00") - timedelta(weeks=weeks) + timedelta(minutes=n)
+    values = {"status": status, "created_at": at, "started_at": at, "completed_at": at, "changed_at": at}
+    factories.add_job(core, connections.get(core, connection_id), **values)

@@ -1,0 +1,90 @@
+"""The analytics in Dagster: the lineage from the report back to the posts, a day a partition, nothing read at load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import pytest
+
+from forwarder_core.services import analytics_checks, analytics_days, anomalies
+from forwarder_pipelines import analytics_schedules
+from forwarder_pipelines.assets import analytics
+from forwarder_pipelines.build import build_definitions
+
+FORWARD = {"source_post", "fetched_media", "rendition", "published_post"}
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    made = build_definitions()
+    dg.Definitions.validate_loadable(made)
+    return made
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def test_the_monthly_report_leads_back_to_the_posts(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    above: set[str] = set()
+    ahead = {dg.AssetKey("report_monthly")}
+    while ahead:
+        parents = {parent for key in ahead for parent in graph.get(key).parent_keys}
+        above |= {key.to_user_string() for key in parents}
+        ahead = parents
+    assert above >= {"monthly_rollup", "connection_daily", "account_daily", "failure_reasons", *FORWARD}
+
+
+def test_every_analytics_asset_has_its_group_its_owner_and_its_kinds(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    ours = [graph.get(key) for key in graph.get_all_asset_keys() if key.to_user_string() not in FORWARD]
+    assert len(ours) == 14
+    for node in ours:
+        assert node.group_name == "analytics" and node.owners and node.kinds and node.description
+
+
+def test_the_edge_from_the_posts_asks_for_no_partition(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    instance.add_dynamic_partitions("posts", ["1|1", "1|2"])
+    mapping = definitions.resolve_asset_graph().get_partition_mapping(
+        dg.AssetKey("connection_daily"), dg.AssetKey("published_post")
+    )
+    assert isinstance(mapping, dg.SpecificPartitionsPartitionMapping) and list(mapping.partition_keys) == []
+
+
+def test_the_four_checks_look_at_the_day_of_the_connections(definitions: dg.Definitions) -> None:
+    keys = definitions.resolve_asset_graph().asset_check_keys
+    assert {key.name for key in keys} == set(analytics_checks.NAMES)
+
+
+def test_every_hour_asks_for_today_and_for_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [date(2026, 3, day) for day in range(1, 9)]
+    monkeypatch.setattr(analytics_schedules, "this_core", lambda: None)
+    monkeypatch.setattr(analytics_days, "today", lambda core: date(2026, 3, 9))
+    monkeypatch.setattr(analytics_days, "stale", lambda core: days)
+    monkeypatch.setattr(anomalies, "tell", lambda core: [])
+    asked = list(analytics_schedules.analytics_schedule(dg.build_schedule_context()))
+    assert [one.partition_key for one in asked] == [f"2026-03-0{n}" for n in range(4, 10)]
+
+
+def test_reports_are_of_the_week_and_the_month_that_are_over() -> None:
+    monday = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 3, 9, 12, 35, tzinfo=UTC))
+    assert analytics_schedules.report_weekly_schedule(monday).partition_key == "2026-03-02"
+    first = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 3, 1, 12, 45, tzinfo=UTC))
+    assert analytics_schedules.report_monthly_schedule(first).partition_key == "2026-02-01"
+    assert "2026-03-02" in analytics.weeks.get_partition_keys(current_time=datetime(2026, 3, 9, 12, 35, tzinfo=UTC))
+
+
+def test_today_exists_as_a_partition_wherever_the_installation_stands() -> None:
+    late = datetime(2026, 3, 9, 23, 0, tzinfo=UTC)
+    assert "2026-03-10" in analytics.days.get_partition_keys(current_time=late)
+
+
+def test_words_from_outside_stay_in_their_cell() -> None:
+    assert analytics._cell("a|b\n[x](y) <b>") == "a\\|b \\[x\\](y) \\<b\\>" and analytics._cell(float("nan")) == "–"
