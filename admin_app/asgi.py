@@ -1,5 +1,7 @@
 """The one door: Streamlit at /, the REST API at /api, Dagster's own UI under /dagster, on one port behind one sign-in.
 
+`/ws/jobs` and `/metrics` belong to the API.
+
 `uvicorn admin_app.asgi:app`. What lives here: putting the parts together and opening this process's core. What does
 not: who may come in (door.guard). The fact to know: importing this does no I/O; the first thing a server sends is the
 lifespan, and there the core is opened, so that settings that are wrong are said in one line.
@@ -28,6 +30,7 @@ from forwarder_core.cli.passwords import with_admin_password
 from forwarder_core.errors import ForwarderError
 from forwarder_core.services import journal, signing_in
 from forwarder_core.services.context import Core, open_core
+from forwarder_core.services.live import Feed
 
 SCRIPT = Path(__file__).parent / "ui" / "app.py"
 _POOL = 10
@@ -49,7 +52,7 @@ class Switch:
             return self._screens
         if path == PREFIX or path.startswith(f"{PREFIX}/"):
             return self._dagster
-        if path == "/api" or path.startswith("/api/"):
+        if path in ("/api", "/metrics") or path.startswith(("/api/", "/ws/")):
             return self._api
         if scope["type"] == "http" and any(route.matches(scope)[0].value for route in self._pages.routes):
             return self._pages
@@ -74,13 +77,14 @@ def create_app(core: Core, *, dagster_url: str | None) -> ASGIApp:
 
     configuration.apply()
     process.use(core)
+    feed = Feed(core)
     switch = Switch(
         pages=Starlette(routes=Pages(core).routes()),
-        api=create_api(core),
+        api=create_api(core, feed),
         dagster=proxy,
         screens=st.App(SCRIPT, lifespan=lifespan, on_script_error=on_error),
     )
-    return Guard(switch, core, Origins.of(core.settings))
+    return Guard(switch, core, Origins.of(core.settings), feed)
 
 
 def _one_log() -> None:

@@ -7,17 +7,20 @@ The fact to know: the API trusts `caller_of` and nothing else; without the guard
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from forwarder_core.domain.machines import Scope as Permission
 from forwarder_core.services.signing_in import Opened, SignedIn
 
 SESSION_COOKIE = "forwarder_session"
 _CALLER, _REQUEST_ID = "forwarder.caller", "forwarder.request_id"
+_ARRIVED, _ENDED = "forwarder.arrived", "forwarder.ended"
 _REMEMBERED_S = 90 * 24 * 3600  # the server ends it sooner; see the setting session.remember_days
 
 Scope = MutableMapping[str, Any]
@@ -25,11 +28,22 @@ Scope = MutableMapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`by_cookie`: a browser sends the cookie by itself, so what it asks for needs the CSRF token too."""
+    """`by_cookie`: a browser sends the cookie by itself, so what it asks for needs the CSRF token too.
+
+    `token_name`: of the API token a program calls with; None = a person's session.
+    """
 
     session: SignedIn
     token: str = field(repr=False)
     by_cookie: bool
+    scope: Permission = Permission.ADMIN
+    token_name: str | None = None
+
+    @property
+    def who(self) -> str:
+        """For the audit log: the person, and the program where one calls in their name."""
+        name = self.session.username
+        return name if self.token_name is None else f"{name} ({self.token_name})"
 
 
 def offered_token(connection: HTTPConnection, *, allow_bearer: bool) -> tuple[str | None, bool]:
@@ -52,6 +66,28 @@ def caller_of(scope: Scope) -> Caller | None:
 
 def remember_request_id(scope: Scope, request_id: str) -> None:
     scope[_REQUEST_ID] = request_id
+
+
+def remember_end(scope: Scope, ended: Callable[[], Awaitable[None]]) -> None:
+    """`ended` returns when the caller's session has: what is held open for them stops then."""
+    scope[_ENDED] = ended
+
+
+async def end_of(scope: Scope) -> None:
+    """Waits for the end of the caller's session."""
+    ended: Callable[[], Awaitable[None]] | None = scope.get(_ENDED)
+    if ended is not None:
+        await ended()
+
+
+def remember_arrival(scope: Scope) -> None:
+    scope[_ARRIVED] = time.monotonic()
+
+
+def waited_s_of(scope: Scope) -> float:
+    """How long ago the request came: of fifty at once some wait long for a thread."""
+    now = time.monotonic()
+    return now - float(scope.get(_ARRIVED, now))
 
 
 def request_id_of(scope: Scope) -> str:

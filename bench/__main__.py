@@ -7,7 +7,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("forward", "video")
+NAMES = ("analytics", "fingerprint", "forward", "video")
 
 
 def main() -> int:

@@ -10,28 +10,38 @@ The fact to know: on a shared machine seconds mean nothing and CPU seconds littl
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import shutil
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import imageio_ffmpeg
+import psutil
 
 from forwarder_core.connectors import registry
 from forwarder_core.domain.transforms import Layout, Template, TransformOptions
 from forwarder_core.media import graph, shipped
 from forwarder_core.media.plan import Mode, Plan, plan
 from forwarder_core.media.probe import probe
-from forwarder_core.media.render import render
+from forwarder_core.media.render import Rendered, render
+from forwarder_core.media.slots import Slots
 from forwarder_core.media.tools import find_ffmpeg
 
-SECONDS = 4
+SECONDS = 10
+_PATIENCE_S = 1800
+_TEN = 10
+_TEN_SECONDS = 3.0
 _LIMITS = registry.limits("instagram").media
 _UPSCALE = TransformOptions(upscale=True)
 _LAID = TransformOptions(upscale=True, layout=Layout(template=Template.PICTURE_IN_PICTURE, border_width=4))
@@ -54,7 +64,7 @@ def measure(rounds: int = 3) -> dict[str, Any]:
         ours, theirs = bench.file("ours_layout"), bench.file("client_3")
         found["layout_vs_three_passes_psnr"] = _row([bench.psnr(ours)], [bench.psnr(theirs)], "dB")
         found["layout_vs_three_passes_bytes"] = _row([ours.stat().st_size], [theirs.stat().st_size], "bytes")
-        return found
+        return found | bench.ten_at_once()
 
 
 def _row(ours: list[float], baseline: list[float], unit: str = "CPU-s") -> dict[str, Any]:
@@ -67,6 +77,38 @@ def _cpu(act: Callable[[], None]) -> float:
     act()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
+
+
+class _Peak:
+    """The most memory (RSS) that all children of this process held at one time, looked at twenty times a second."""
+
+    def __init__(self) -> None:
+        self.mib = 0.0
+        self._ended = threading.Event()
+        self._look = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> _Peak:
+        self._look.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._look.join()
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._ended.wait(0.05):
+            held = 0
+            for child in me.children(recursive=True):
+                with suppress(psutil.Error):
+                    held += child.memory_info().rss
+            self.mib = max(self.mib, held / 2**20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +159,9 @@ class _Bench:
     def client_layout(self) -> None:
         """Upscale, layout, compliance, each an encode of its own; the layout's graph is ours, theirs does not run."""
         self._scaled("slow", "client_1")
-        subprocess.run(self._laid(self.file("client_1"), "client_2", preset="medium", crf=20), check=True, timeout=600)
+        subprocess.run(
+            self._laid(self.file("client_1"), "client_2", preset="medium", crf=20), check=True, timeout=_PATIENCE_S
+        )
         fit = "scale=1080:1920:force_original_aspect_ratio=decrease,pad=1080:1920:(ow-iw)/2:(oh-ih)/2"
         encode = ("-c:v", "libx264", "-preset", "medium", "-crf", "23", "-c:a", "aac", "-b:a", "128k")
         self._cli("-i", self.file("client_2"), "-vf", fit, "-t", "60", *encode, *_FAST, self.file("client_3"))
@@ -125,20 +169,42 @@ class _Bench:
     def lossless_layout(self) -> None:
         """What both are compared with: one pass, nearly without loss."""
         argv = self._laid(self._clips.small, "lossless_layout", preset="ultrafast", crf=2)
-        subprocess.run(argv, check=True, timeout=600)
+        subprocess.run(argv, check=True, timeout=_PATIENCE_S)
+
+    def ten_at_once(self) -> dict[str, Any]:
+        """Ten jobs that all want to encode at the same moment, beside the same ten one after the other."""
+        self._cli("-i", self._clips.small, "-t", _TEN_SECONDS, "-c", "copy", *_FAST, self.file("short"))
+        slots = Slots(self._folder / "slots", os.cpu_count() or 1)
+        with _Peak() as alone:
+            one_by_one = _seconds(lambda: self._shorts(map, None))
+        with _Peak() as together, ThreadPoolExecutor(_TEN) as pool:
+            at_once = _seconds(lambda: self._shorts(pool.map, slots))
+        return {
+            "ten_at_once_vs_one_by_one_wall": _row([at_once], [one_by_one], "s"),
+            "ten_at_once_vs_one_by_one_peak": _row([together.mib], [alone.mib], "MiB"),
+        }
+
+    def _shorts(self, run_all: Callable[..., Iterable[Rendered]], slots: Slots | None) -> None:
+        chosen = self._plan(self.file("short"), _UPSCALE)
+
+        def make(number: int) -> Rendered:
+            return render(chosen, self.file("short"), self.file(f"ten_{number}"), ffmpeg=self._ffmpeg, slots=slots)
+
+        for _ in run_all(make, range(_TEN)):
+            """Each is waited for."""
 
     def vmaf(self, made: Path) -> float:
         """Against the original the small clip was made of; every third frame."""
         told = self._folder / "vmaf.json"
         compare = f"[0:v][1:v]libvmaf=log_fmt=json:log_path={told}:n_subsample=3:n_threads=2"
         argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(made), "-i", str(self._clips.original)]
-        subprocess.run([*argv, "-lavfi", compare, "-f", "null", "-"], check=True, timeout=600)
+        subprocess.run([*argv, "-lavfi", compare, "-f", "null", "-"], check=True, timeout=_PATIENCE_S)
         return float(json.loads(told.read_text())["pooled_metrics"]["vmaf"]["mean"])
 
     def psnr(self, made: Path) -> float:
         argv = [str(self._ffmpeg.path), "-v", "info", "-i", str(made), "-i", str(self.file("lossless_layout"))]
         argv += ["-lavfi", "[0:v][1:v]psnr", "-f", "null", "-"]
-        said = subprocess.run(argv, check=True, timeout=600, capture_output=True, text=True).stderr
+        said = subprocess.run(argv, check=True, timeout=_PATIENCE_S, capture_output=True, text=True).stderr
         found = re.search(r"average:([\d.]+)", said)
         return float(found[1]) if found else 0.0
 
@@ -165,7 +231,7 @@ class _Bench:
 
     def _cli(self, *words: object) -> None:
         argv = [str(self._ffmpeg.path), "-v", "error", "-nostdin", "-y", *map(str, words)]
-        subprocess.run(argv, check=True, timeout=600)
+        subprocess.run(argv, check=True, timeout=_PATIENCE_S)
 
     def _made_clips(self) -> _Clips:
         """A camera gliding over one detailed picture, with grain: motion, texture and noise, nothing flat."""

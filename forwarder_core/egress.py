@@ -22,6 +22,14 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from forwarder_core.bounds import (
+    ANSWER_S,
+    MOST_ANSWER_BYTES,
+    PACKINGS,
+    BoundedTransport,
+    Deadline,
+    told_wait_s,
+)
 from forwarder_core.errors import (
     FieldError,
     Invalid,
@@ -32,12 +40,17 @@ from forwarder_core.errors import (
     ProxyFailed,
     RateLimited,
     SourceGone,
+    StepFailed,
 )
 
 CONNECT_TIMEOUT_S = 15.0
 READ_TIMEOUT_S = 60.0
-_CHUNK_BYTES = 256 * 1024
 _DOWNLOAD_TRIES = 3
+_MOST_REDIRECTS = 8
+_SPARE_BYTES = 1_000_000  # of the client's own limit, so that a download's is noticed first
+PATIENCE_S = 60.0  # credit of a download; each byte that comes adds to it as if it had come at the slowest rate
+SLOWEST_BYTES_PER_S = 20_000
+_NO_FILES = ("text/", "application/json", "application/xml", "application/problem")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +70,16 @@ class ProxyAddress:
     @classmethod
     def parse(cls, url: str) -> ProxyAddress:
         """From `http://[user:password@]host:port` or `socks5[h]://…`. Raises ValueError on anything else."""
-        parts = urlsplit(url)
-        scheme = "socks5h" if parts.scheme in ("socks5", "socks5h") else parts.scheme
-        if scheme not in ("http", "socks5h") or not parts.hostname or not parts.port:
+        try:
+            parts = urlsplit(url)
+            scheme = "socks5h" if parts.scheme in ("socks5", "socks5h") else parts.scheme
+            host, port = parts.hostname, parts.port
+        except ValueError:  # its words quote the address, and so perhaps the password
+            scheme, host, port = "", None, None
+        if scheme not in ("http", "socks5h") or not host or not port:
             raise ValueError("a proxy is http://host:port or socks5://host:port, with user:password@ where it asks")
         login = [unquote(part) if part is not None else None for part in (parts.username, parts.password)]
-        return cls(scheme, parts.hostname, parts.port, *login)
+        return cls(scheme, host, port, *login)
 
     @property
     def url(self) -> str:
@@ -81,10 +98,16 @@ def host_and_port(host: str, port: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """One way to the network. `proxy` None = directly; `ca_bundle` None = the system's certificates."""
+    """One way to the network. `proxy` None = directly; `ca_bundle` None = the system's certificates.
+
+    `answer_s`: how long one answer may take in all, from connecting to its last byte; uploads get more by their size.
+    `pace`: by how much the rests are multiplied that a client takes out of politeness.
+    """
 
     proxy: ProxyAddress | None = None
     ca_bundle: Path | None = None
+    answer_s: float = ANSWER_S
+    pace: float = 1.0
 
     @property
     def label(self) -> str:
@@ -94,14 +117,30 @@ class Exit:
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.ca_bundle) if self.ca_bundle else None)
 
-    def http(self, *, headers: Mapping[str, str] | None = None, read_timeout_s: float = READ_TIMEOUT_S) -> httpx.Client:
-        """A client that goes this way and no other; redirects are followed, the environment is not read."""
+    def http(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
+        deadline: Deadline | None = None,
+        most_bytes: int = MOST_ANSWER_BYTES,
+    ) -> httpx.Client:
+        """A client that goes this way and no other; redirects are followed, the environment is not read.
+
+        `deadline` over each exchange in all (`answer_s` unless given; a request's extension `total_s` overrules it),
+        `most_bytes` over each answer's unpacked body. Not for use by several threads at once.
+        """
         return httpx.Client(
-            proxy=self.proxy.url if self.proxy else None,
-            verify=self.tls(),
+            transport=BoundedTransport(
+                proxy=self.proxy.url if self.proxy else None,
+                tls=self.tls(),
+                deadline=deadline or Deadline(self.answer_s),
+                most_bytes=most_bytes,
+            ),
             trust_env=False,
             follow_redirects=True,
-            headers=dict(headers or {}),
+            max_redirects=_MOST_REDIRECTS,
+            headers={"Accept-Encoding": PACKINGS, **(headers or {})},
             timeout=httpx.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S),
         )
 
@@ -125,17 +164,23 @@ def download(
     """Fetch `url` into `into`: written to `into.part`, resumed by Range after a break, renamed when whole.
 
     Raises `SourceGone` (403, 404, 410: signed URLs expire, so resolve a fresh one), `MediaRejected` (larger than
-    `max_bytes`), and the network classes. A part file is never left behind.
+    `max_bytes`), and the network classes, also for a file that keeps coming more slowly than SLOWEST_BYTES_PER_S for
+    longer than PATIENCE_S. A part file is never left behind.
     """
     part = into.with_name(into.name + ".part")
+    deadline = Deadline(min(PATIENCE_S, exit_.answer_s))
+    asked = {"Accept-Encoding": "identity", **(headers or {})}
     try:
-        with exit_.http(headers=headers) as client, part.open("w+b") as out:
+        with (
+            exit_.http(headers=asked, deadline=deadline, most_bytes=max_bytes + _SPARE_BYTES) as client,
+            part.open("w+b") as out,
+        ):
             for tries_left in reversed(range(_DOWNLOAD_TRIES)):
                 try:
-                    _receive(client, url, out, max_bytes, progress)
+                    _receive(client, url, out, max_bytes, progress, deadline)
                     break
-                except httpx.TransportError as e:
-                    if not tries_left:
+                except httpx.RequestError as e:
+                    if not tries_left or deadline.is_over or not isinstance(e, httpx.TransportError):
                         raise network_failure(e, exit_) from e
             size = out.tell()
             out.seek(0)
@@ -143,6 +188,8 @@ def download(
         if not size:
             raise PlatformTransient("The source sent an empty file.")
         part.replace(into)
+    except httpx.InvalidURL as e:
+        raise PlatformTransient("The source named an address that is none.") from e
     except OSError as e:
         raise LocalFailed(f"The fetched file could not be written: {e.strerror}.") from e
     finally:
@@ -151,7 +198,12 @@ def download(
 
 
 def _receive(
-    client: httpx.Client, url: str, out: BinaryIO, max_bytes: int, progress: Callable[[int, int | None], None]
+    client: httpx.Client,
+    url: str,
+    out: BinaryIO,
+    max_bytes: int,
+    progress: Callable[[int, int | None], None],
+    deadline: Deadline,
 ) -> None:
     """One request, from where `out` stands to the end. Raises TransportError when the body ends early."""
     done = out.tell()
@@ -162,12 +214,15 @@ def _receive(
             out.truncate()
             done = 0
         length = answer.headers.get("content-length")
-        total = done + int(length) if length and length.isdigit() else None
-        for chunk in answer.iter_raw(_CHUNK_BYTES):
+        total = done + int(length) if length and length.isdecimal() else None
+        if (total or 0) > max_bytes:
+            raise MediaRejected(f"The source file is larger than {max_bytes // 1_000_000} MB.")
+        for chunk in answer.iter_raw():
             done += len(chunk)
-            if done > max_bytes or (total or 0) > max_bytes:
+            if done > max_bytes:
                 raise MediaRejected(f"The source file is larger than {max_bytes // 1_000_000} MB.")
             out.write(chunk)
+            deadline.extend(len(chunk) / SLOWEST_BYTES_PER_S)
             progress(done, total)
     if total is not None and done < total:
         raise httpx.ReadError("the connection ended early")
@@ -177,30 +232,31 @@ def check_download_status(answer: httpx.Response) -> None:
     """Raise the class of a refused download; return on 200 and 206."""
     status = answer.status_code
     if status in (200, 206):
-        if answer.headers.get("content-type", "").startswith("text/html"):
-            raise PlatformTransient("The source answered with a web page instead of the file.")
+        kind = answer.headers.get("content-type", "").lower()
+        if kind.startswith(_NO_FILES):
+            raise PlatformTransient("The source answered with a web page or a message instead of the file.", raw=kind)
         return
     if status in (403, 404, 410):
         raise SourceGone(f"The source file is not there any more (HTTP {status}).")
     if status == 407:
         raise ProxyFailed("The proxy refused the login (HTTP 407).")
     if status == 429:
-        after = answer.headers.get("retry-after", "")
         raise RateLimited(
-            "The source's file server asks to slow down (HTTP 429).",
-            retry_after_s=float(after) if after.isdigit() else None,
+            "The source's file server asks to slow down (HTTP 429).", retry_after_s=told_wait_s(answer.headers)
         )
     raise PlatformTransient(f"The source's file server answered HTTP {status}.")
 
 
-def network_failure(error: Exception, exit_: Exit) -> NetworkFailed | ProxyFailed:
-    """Which of the two failed: the network, or our own proxy.
+def network_failure(error: Exception, exit_: Exit) -> StepFailed:
+    """Which of the two failed: the network, or our own proxy; or the platform, where its answer cannot be read.
 
     httpx says ProxyError for a refused login, but a proxy that is not there is a plain ConnectError; behind a proxy
     every failed connect is the proxy's, because a target the proxy cannot reach comes back as its 5xx answer.
     """
     kind = type(error).__name__
-    if exit_.proxy and isinstance(error, (httpx.ProxyError, httpx.ConnectError)):
+    if isinstance(error, httpx.RequestError) and not isinstance(error, httpx.TransportError):
+        return PlatformTransient(f"The answer could not be read ({kind}).", raw=str(error))
+    if exit_.proxy and isinstance(error, (httpx.ProxyError, httpx.ConnectError, httpx.ConnectTimeout)):
         return ProxyFailed(f"Proxy {exit_.label} could not be used ({kind}).", raw=str(error))
     return NetworkFailed(f"The connection failed ({kind}).", raw=str(error))
 

@@ -11,9 +11,11 @@
     │   ├── AuthExpired · AuthInvalid · AccountDisabled · ActionBlocked · ChallengeRequired   a person must act
     │   ├── SourceGone · SourceLoginRequired · GeoBlocked · BotCheck                          the source refuses
     │   ├── MediaRejected · MetadataRejected · PolicyRejected · AlreadyPublished              the destination refuses
+    │   ├── ConnectionStopped                                                              the admin changed their mind
     │   ├── OutcomeUnknown (Unconfirmed)                                                      reconcile, never repeat
     │   └── ClientOutdated · ContractChanged · LocalFailed · Bug                              ours to mend
     └── Fenced                another worker holds this job now; stop at once, write nothing
+        └── AwaitingAnswer    this worker laid the job down: it goes on when a person has answered
 
 Vendor exceptions die in `platforms/*/errors.py`; nothing above a platform folder catches one.
 The classes of StepFailed and their waits are reference data: engine, alerts and docs read them from here.
@@ -180,6 +182,11 @@ class Fenced(ForwarderError):
     action = "Nothing to do: another worker carries this job."
 
 
+class AwaitingAnswer(Fenced):
+    code = "awaiting_answer"
+    action = "Answer the question on the job, or in Telegram."
+
+
 class StepFailed(ForwarderError):
     """A step failed in a way the engine knows how to go on from.
 
@@ -326,6 +333,14 @@ class AlreadyPublished(StepFailed):
     code, retry, title = "duplicate", Retry.DONE, "Already there"
     severity = Severity.INFO
     action = "Nothing: the destination has this post."
+
+
+class ConnectionStopped(StepFailed):
+    """Found out on behalf of a stopped connection: the post is not live, and it is not published any more."""
+
+    code, retry, title = "connection_stopped", Retry.DONE, "Connection stopped"
+    severity = Severity.INFO
+    action = "Start the connection, then retry the job when it should go on after all."
 
 
 class OutcomeUnknown(StepFailed):

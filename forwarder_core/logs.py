@@ -28,15 +28,21 @@ _NOISY = (
     "alembic",
 )
 _MIN_SECRET_CHARS = 6
+_NAMES = (
+    r"(?:access[_-]?token|refresh[_-]?token|client[_-]?secret|password|passwd|session[_-]?id|upload_id|api[_-]?key|"
+    r"authorization|token|totp[_-]?seed|code[_-]?verifier)[\"']?\s*[=:]\s*"
+)
 _SHAPES = re.compile(
-    r"(?P<keep>(?:access_token|refresh_token|client_secret|password|passwd|sessionid|session_id|upload_id|api_key|"
-    r"authorization|token|totp_seed|code_verifier)[\"']?\s*[=:]\s*[\"']?(?:(?:bearer|basic|oauth)\s+)?)(?P<secret>[^\s\"'&,;}<>]{4,})"
+    rf"(?P<double>{_NAMES}\")(?:[^\"\\]|\\.)+(?=\")"  # in quotes a secret may hold spaces
+    rf"|(?P<single>{_NAMES}')(?:[^'\\]|\\.)+(?=')"
+    rf"|(?P<keep>{_NAMES}[\"']?(?:(?:bearer|basic|oauth)\s+)?)[^\s\"'&,;}}<>]{{4,}}"
     r"|(?P<bearer>bearer\s+)[\w.~+/=-]{8,}"
-    r"|(?P<login>://[^\s:/@]+:)[^\s@/]+(?=@)"
+    r"|(?P<login>://[^\s:/@]*:)[^\s@/]+(?=@)"
     r"|(?P<bot>/bot\d{5,}:)[\w-]{20,}"
     r"|(?P<google>\bya29\.|\b1//|GOCSPX-|\bIGT:2:|\bEAA|\bgAAAA)[\w./+=-]{8,}",
     re.IGNORECASE,
 )
+_KEPT = ("double", "single", "keep", "bearer", "login", "bot", "google")
 # Neither a database nor an alert takes these.
 _UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)])
 _live: set[str] = set()
@@ -60,7 +66,7 @@ def redact(text: str) -> str:
 
 
 def _mask(match: re.Match[str]) -> str:
-    kept = next((match[name] for name in ("keep", "bearer", "login", "bot", "google") if match[name]), "")
+    kept = next((match[name] for name in _KEPT if match[name]), "")
     return kept + MASK
 
 

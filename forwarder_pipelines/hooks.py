@@ -6,8 +6,8 @@ not fire when a worker dies, so the run-failure sensor looks too. Whoever comes 
 
 import dagster as dg
 
-from forwarder_core.services import recovery
-from forwarder_pipelines.resources import this_core
+from forwarder_core.services import dry_running, recovery
+from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG, this_core
 
 
 @dg.failure_hook(name="close_attempt_hook")
@@ -25,7 +25,10 @@ def close_attempt_hook(context: dg.HookContext) -> None:
     description="Takes back the job of a run that failed without closing it, as when its worker died.",
 )
 def run_failure_sensor(context: dg.RunStatusSensorContext) -> None:
-    recovery.run_ended(this_core(), context.dagster_run.run_id)
+    run = context.dagster_run
+    if not recovery.run_ended(this_core(), run.run_id) and not run.parent_run_id:
+        recovery.never_began(this_core(), int(run.tags.get(JOB_TAG, 0)), int(run.tags.get(DISPATCH_TAG, 0)))
+    dry_running.run_ended(this_core(), context.dagster_run.run_id)
 
 
 @dg.run_status_sensor(
@@ -37,3 +40,4 @@ def run_failure_sensor(context: dg.RunStatusSensorContext) -> None:
 )
 def run_canceled_sensor(context: dg.RunStatusSensorContext) -> None:
     recovery.run_ended(this_core(), context.dagster_run.run_id, is_cancelled=True)
+    dry_running.run_ended(this_core(), context.dagster_run.run_id, is_cancelled=True)

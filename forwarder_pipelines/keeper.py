@@ -15,7 +15,20 @@ import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder_core.errors import ForwarderError
-from forwarder_core.services import heartbeats, interactive_login, notifying, recovery, telegram_settings
+from forwarder_core.services import (
+    backfilling,
+    commanding,
+    delivering,
+    dry_running,
+    heartbeats,
+    interactive_login,
+    listening,
+    notifying,
+    polling,
+    recovery,
+    telegram_settings,
+    watching,
+)
 from forwarder_core.services.context import Core
 from forwarder_core.services.interactive_login import Ticket
 from forwarder_core.services.recovery import RunControl
@@ -24,7 +37,10 @@ from forwarder_pipelines.run_control import DagsterRunControl
 
 ROUND_S = 2.0
 _SEND_ROUND_S = 1.0
+_LISTEN_ROUND_S = 1.0
+_PULSE_EVERY_S = 60.0
 _SIGN_IN_ROUND_S = 1.0
+_BACKFILL_ROUND_S = 5.0
 _MOST_SIGN_INS = 3  # at once; each holds a thread for as long as its person needs
 _LAST_WORD_S = 3.0  # a sign-in that waits for its person ends within
 _LAST_SEND_S = 20.0  # one call of Telegram ends within
@@ -34,6 +50,8 @@ log = logging.getLogger("forwarder.keeper")
 def one_round(core: Core, runs: RunControl) -> None:
     """Everything the keeper does, once."""
     recovery.reap(core, runs)
+    dry_running.reap(core, runs)
+    polling.give_up_old(core)
     heartbeats.beat(core, "keeper")
 
 
@@ -47,6 +65,36 @@ def send_alerts(core: Core, stopping: threading.Event) -> None:
                 notifying.send_due(core, sender, pace, is_stopping=stopping.is_set)
             except (SQLAlchemyError, ForwarderError) as e:
                 log.warning("A round of alerts was left out: %s", type(e).__name__)
+
+
+def send_by_other_roads(core: Core, stopping: threading.Event) -> None:
+    """Call the webhooks and mail what waits, in a thread of its own: a slow receiver delays no Telegram."""
+    while not stopping.wait(_SEND_ROUND_S):
+        try:
+            delivering.send_due(core, is_stopping=stopping.is_set)
+        except (SQLAlchemyError, ForwarderError) as e:
+            log.warning("A round of deliveries was left out: %s", type(e).__name__)
+
+
+def listen(core: Core, stopping: threading.Event) -> None:
+    """Hear what people command the bot, and do it."""
+    patience = listening.Patience()
+    with listening.open_ears(core) as (ears, mouth):
+        while not stopping.wait(_LISTEN_ROUND_S):
+            try:
+                listening.listen(core, ears, patience)
+                commanding.act_on_waiting(core, mouth)
+            except (SQLAlchemyError, ForwarderError) as e:
+                log.warning("A round of listening was left out: %s", type(e).__name__)
+
+
+def watch_pulses(core: Core, stopping: threading.Event) -> None:
+    """Notice that the schedules stand still, which no schedule can."""
+    while not stopping.wait(_PULSE_EVERY_S):
+        try:
+            watching.watch_pulses(core)
+        except (SQLAlchemyError, ForwarderError) as e:
+            log.warning("A look at the pulses was left out: %s", type(e).__name__)
 
 
 def sign_people_in(core: Core, stopping: threading.Event) -> None:
@@ -68,6 +116,15 @@ def sign_people_in(core: Core, stopping: threading.Event) -> None:
         thread.join(_LAST_WORD_S)
 
 
+def finish_backfills(core: Core, stopping: threading.Event) -> None:
+    """Go on with backfills whose worker died or whose source asked us to wait."""
+    while not stopping.wait(_BACKFILL_ROUND_S):
+        try:
+            backfilling.carry_on(core)
+        except (SQLAlchemyError, ForwarderError) as e:
+            log.warning("A round of backfills was left out: %s", type(e).__name__)
+
+
 def _sign_in(core: Core, ticket: Ticket, stopping: threading.Event) -> None:
     try:
         interactive_login.sign_in(core, ticket, is_stopping=stopping.is_set)
@@ -86,7 +143,7 @@ def main() -> None:
     core = this_core()
     loops = [
         threading.Thread(target=loop, args=(core, stopping), name=loop.__name__, daemon=True)
-        for loop in (send_alerts, sign_people_in)
+        for loop in (send_alerts, send_by_other_roads, listen, watch_pulses, sign_people_in, finish_backfills)
     ]
     with dg.DagsterInstance.get() as instance:
         runs = DagsterRunControl(instance)

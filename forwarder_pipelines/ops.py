@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import dagster as dg
 from dagster._core.definitions.metadata import RawMetadataValue
 
-from forwarder_core.errors import ForwarderError
+from forwarder_core.errors import AwaitingAnswer, ForwarderError
 from forwarder_core.logs import redact
 from forwarder_core.services import steps
 from forwarder_core.services.carrying import Carrier
@@ -76,6 +76,9 @@ def _carry(context: dg.OpExecutionContext, step: Callable[[Carrier], Done]) -> D
             cancel=is_terminated,
         )
         raise
+    except AwaitingAnswer as e:
+        context.log.info(e.message)
+        return None
     except ForwarderError as e:
         told = {"code": e.code, "action": e.action}
         raise dg.Failure(redact(e.message), metadata=told, allow_retries=False) from None

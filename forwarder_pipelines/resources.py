@@ -17,6 +17,7 @@ from forwarder_core.services.context import Core, open_core
 
 JOB_TAG = "fwd/job"
 DISPATCH_TAG = "fwd/dispatch"
+REQUEST_TAG = "fwd/request"
 
 
 @cache

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 import dagster as dg
 
 from forwarder_core.domain.jobs import Dispatch
-from forwarder_core.services import detection, forwarding
-from forwarder_pipelines import partitions
+from forwarder_core.domain.requests import Request
+from forwarder_core.services import detection, dry_running, forwarding
+from forwarder_pipelines import dry_runs, partitions
+from forwarder_pipelines.dry_runs import dry_run_job
 from forwarder_pipelines.hooks import run_canceled_sensor, run_failure_sensor
 from forwarder_pipelines.jobs import forward_job
 from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG, this_core
@@ -42,21 +44,22 @@ def watch_sensor(shard: int) -> dg.SensorDefinition:
 
 
 @dg.sensor(
-    job=forward_job,
+    jobs=[forward_job, dry_run_job],
     minimum_interval_seconds=TICK_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts the jobs that are due: retries, released holds, run-now.",
+    description="Starts the jobs that are due (retries, released holds, run-now) and the dry runs that were asked for.",
 )
 def dispatch_sensor(context: dg.SensorEvaluationContext) -> Asked:
-    return _ask_for_runs("no job is due")
+    return _ask_for_runs("no job is due", dry_running.launches(this_core()))
 
 
-def _ask_for_runs(nothing: str) -> Asked:
+def _ask_for_runs(nothing: str, beside: Sequence[Request] = ()) -> Asked:
+    """`beside`: dry runs to start as well."""
     due = forwarding.dispatchable(this_core())
-    if not due:
+    if not due and not beside:
         return dg.SkipReason(nothing)
     return dg.SensorResult(
-        run_requests=[run_request(dispatch) for dispatch in due],
+        run_requests=[*map(run_request, due), *map(dry_runs.run_request, beside)],
         dynamic_partitions_requests=[partitions.posts.build_add_request([d.partition_key for d in due])],
     )
 
@@ -65,6 +68,7 @@ def run_request(dispatch: Dispatch) -> dg.RunRequest:
     """Ids only: Dagster stores and shows its tags."""
     return dg.RunRequest(
         run_key=dispatch.run_key,
+        job_name=forward_job.name,
         partition_key=dispatch.partition_key,
         tags={
             JOB_TAG: str(dispatch.job_id),

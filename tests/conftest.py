@@ -24,6 +24,10 @@ TEMPLATE = "template_migrated"
 _numbers = count()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--api-calls", type=int, default=1_000, help="generated calls of test_api_generated.py")
+
+
 @pytest.fixture(scope="session")
 def browser_program() -> Path:
     """The Chromium of the browser tests, found by `./run test`. Without one they fail, never skip."""

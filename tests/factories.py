@@ -87,10 +87,13 @@ def add_account(core: Core, platform: str = "instagram", **values: Any) -> Accou
     return made
 
 
-def simulated_account(core: Core, simulator: Simulator, platform: str, **new: Any) -> tuple[Account, str]:
-    """An account the simulator knows, added through the service; and its id there."""
+def simulated_account(
+    core: Core, simulator: Simulator, platform: str, *, by: str | None = None, **new: Any
+) -> tuple[Account, str]:
+    """An account the simulator knows, added through the service; and its id there. `by`: how we are let in to it."""
     known = simulator.add_account(platform, f"person_{next(_numbers)}")
-    method = registry.spec(platform).auth_methods[0]
+    methods = registry.spec(platform).auth_methods
+    method = next(method for method in methods if by in (None, method.name))
     wanted = {field.name for field in method.fields}
     credentials = {name: str(value) for name, value in known["credentials"].items() if name in wanted}
     values = {

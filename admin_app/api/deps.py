@@ -26,7 +26,7 @@ def _caller(request: Request) -> Caller:
 
 
 def _who(caller: Annotated[Caller, Depends(_caller)]) -> str:
-    return caller.session.username
+    return caller.who
 
 
 CoreDep = Annotated[Core, Depends(_core)]

@@ -8,13 +8,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from admin_app import auth, problems
-from forwarder_core.errors import Bug, ForwarderError, Unavailable
+from forwarder_core.errors import Bug, ForwarderError, Invalid, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_http)
     for away in (OperationalError, InterfaceError, PoolTimeout):
         app.exception_handler(away)(_database_away)
+    app.exception_handler(DataError)(_unfit)
     app.exception_handler(Exception)(_unexpected)
 
 
@@ -45,6 +46,12 @@ def _http(request: Request, error: HTTPException) -> Response:
 def _database_away(request: Request, error: Exception) -> Response:
     log.error("The database did not answer: %s", type(error).__name__)
     return _ours(request, Unavailable("The database does not answer."))
+
+
+def _unfit(request: Request, error: Exception) -> Response:
+    """A number beyond what a column holds, where a schema let it pass."""
+    log.warning("The database cannot hold a value of %s: %s", request.url.path, type(error).__name__)
+    return _ours(request, Invalid("A value of the request is too large to be stored."))
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

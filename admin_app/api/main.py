@@ -7,42 +7,55 @@ holds a session could do whatever the administrator can.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
+from starlette.routing import WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
-from admin_app.api import errors
+from admin_app.api import describing, errors
+from admin_app.api.bodies import RefuseUnstorable
 from admin_app.api.deps import refuse_unknown_parameters
+from admin_app.api.etags import Tags
+from admin_app.api.repeats import Repeats
 from admin_app.api.routes import (
     accounts,
+    analytics,
+    api_tokens,
+    approvals,
     auth,
     connections,
     desk,
+    incidents,
     jobs,
+    library,
+    limits,
+    live,
     logs,
+    media,
+    metrics,
     notifications,
     posts,
     proxies,
+    requests,
+    roads,
     settings,
     system,
+    templates,
+    tokens,
 )
 from forwarder_core.services.context import Core
+from forwarder_core.services.live import Feed
 
 _SWAGGER = Path(__file__).parent / "swagger"
 _DOCS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <link rel="stylesheet" href="/api/swagger/swagger-ui.css"></head><body><div id="swagger-ui"></div>
 <script src="/api/swagger/swagger-ui-bundle.js"></script><script src="/api/swagger/start.js"></script></body></html>"""
-_PROBLEM = {
-    "description": "What went wrong (RFC 9457), with a stable `code` and the `action` that helps",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
-_RESPONSES: dict[int | str, dict[str, Any]] = dict.fromkeys((401, 403, 422, 503), _PROBLEM)
 
 
-def create_api(core: Core) -> FastAPI:
+def create_api(core: Core, feed: Feed | None = None) -> FastAPI:
+    """`feed`: where this process has one already."""
     app = FastAPI(
         title=f"{core.settings.app_name} API",
         version="1",
@@ -52,11 +65,37 @@ def create_api(core: Core) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[Depends(refuse_unknown_parameters)],
-        responses=_RESPONSES,
+        generate_unique_id_function=describing.operation_id,
     )
     app.state.core = core
+    app.state.feed = feed or Feed(core)
     errors.install(app)
-    for noun in (auth, accounts, desk, connections, proxies, jobs, posts, logs, notifications, settings, system):
+    for noun in (
+        auth,
+        api_tokens,
+        accounts,
+        tokens,
+        desk,
+        connections,
+        requests,
+        proxies,
+        jobs,
+        incidents,
+        approvals,
+        posts,
+        limits,
+        logs,
+        notifications,
+        roads,
+        settings,
+        system,
+        analytics,
+        live,
+        metrics,
+        media,
+        templates,
+        library,
+    ):
         app.include_router(noun.router)
     app.mount("/api/swagger", StaticFiles(directory=_SWAGGER))
 
@@ -64,25 +103,10 @@ def create_api(core: Core) -> FastAPI:
     def docs() -> HTMLResponse:
         return HTMLResponse(_DOCS)
 
-    _describe_problem(app)
+    app.router.routes.append(WebSocketRoute("/ws/jobs", live.watch_jobs))
+    describing.install(app)
+    # The last one added is the first one asked.
+    app.add_middleware(Tags, openapi=lambda: app.openapi())
+    app.add_middleware(Repeats, core=core)
+    app.add_middleware(RefuseUnstorable)
     return app
-
-
-def _describe_problem(app: FastAPI) -> None:
-    """FastAPI describes a 422 of its own form; ours is the Problem."""
-    described = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = described()
-        text = {"type": "string"}
-        fields = dict.fromkeys(("type", "title", "detail", "instance", "code", "action", "request_id"), text)
-        error = {"type": "object", "properties": {"field": text, "message": text}}
-        properties = {**fields, "status": {"type": "integer"}, "errors": {"type": "array", "items": error}}
-        schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = {
-            "type": "object",
-            "required": list(properties),
-            "properties": properties,
-        }
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]

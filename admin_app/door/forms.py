@@ -23,6 +23,11 @@ input:focus-visible, button:focus-visible { outline: 3px solid var(--accent); ou
 .remember { display: flex; gap: 8px; align-items: center; font-weight: 400; min-height: 28px }
 button { width: 100%; margin-top: 20px; padding: 12px; font: inherit; font-weight: 600; border: 0; border-radius: 8px;
   color: #fff; background: #4f46e5; cursor: pointer } button:hover { background: #4338ca }
+.said, [role=note] { opacity: 1; overflow-wrap: anywhere } small { opacity: .7 }
+.way { display: block; margin-top: 12px; padding: 12px; text-align: center; font-weight: 600; border-radius: 8px;
+  color: #fff; background: #4f46e5; text-decoration: none } .way:hover { background: #4338ca }
+.way + .way { color: inherit; background: transparent; border: 1px solid var(--line) }
+.way:focus-visible { outline: 3px solid var(--accent); outline-offset: 1px }
 [role=alert] { margin: 18px 0 0; padding: 10px 12px; border-radius: 8px; opacity: 1;
   border: 1px solid #dc2626; color: #b91c1c } @media (prefers-color-scheme: dark) { [role=alert] { color: #fca5a5 } }
 """
@@ -52,6 +57,19 @@ def sign_out_page(app_name: str, csrf: str) -> str:
         f"""<h1>Sign out?</h1><p>A link on another site led here.</p>
 <form method="post" action="/logout"><input type="hidden" name="csrf" value="{escape(csrf)}">
 <button type="submit">Sign out</button></form>""",
+    )
+
+
+def notice_page(
+    app_name: str, title: str, said: str, *, to_do: str = "", code: str = "", links: tuple[tuple[str, str], ...] = ()
+) -> str:
+    """One message with where to go next. `code`: stable, for whoever looks it up. `links`: words and address."""
+    doing = f'<p role="note"><b>What to do:</b> {escape(to_do)}</p>' if to_do else ""
+    named = f"<p><small>{escape(code)}</small></p>" if code else ""
+    ways = "".join(f'<a class="way" href="{escape(address)}">{escape(words)}</a>' for words, address in links)
+    return _page(
+        f"{title} · {app_name}",
+        f"""<h1>{escape(title)}</h1><p class="said">{escape(said)}</p>{doing}{ways}{named}""",
     )
 
 

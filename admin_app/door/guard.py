@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
+from typing import TypeVar
 from urllib.parse import quote
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,44 +26,53 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from admin_app import auth, problems
 from admin_app.auth import Caller
 from admin_app.door.headers import with_security_headers
+from admin_app.door.limits import Buckets, check_cookies, check_length
 from admin_app.door.origins import Origins
-from forwarder_core.errors import Forbidden, ForwarderError, NotSignedIn, RequestError, Unavailable
-from forwarder_core.services import signing_in
+from admin_app.door.watch import Watch
+from forwarder_core.domain.machines import needed
+from forwarder_core.errors import Forbidden, ForwarderError, NotSignedIn, Unavailable
+from forwarder_core.services import admitting
+from forwarder_core.services.admitting import DEFAULT_RULES, Admitted
 from forwarder_core.services.context import Core
+from forwarder_core.services.live import Feed
+from forwarder_core.services.refusals import ForeignHost, ScopeMissing
 
-OPEN = frozenset({("GET", "/login"), ("POST", "/login"), ("POST", "/api/login"), ("GET", "/api/health/simple")})
+_TELEGRAM = "/api/webhook/telegram"
+OPEN = frozenset(
+    {
+        ("GET", "/login"),
+        ("POST", "/login"),
+        ("POST", "/api/login"),
+        ("GET", "/api/health/simple"),
+        ("POST", _TELEGRAM),  # proves itself by its own secret
+    }
+)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_NOT_A_PAGE = ("/api", "/_stcore", "/static/", "/media/", "/component/")
+_NOT_A_PAGE = ("/api", "/ws/", "/metrics", "/_stcore", "/static/", "/media/", "/component/")
 _FORMS = frozenset({"/login", "/logout"})
 _MOST_BYTES = 1_000_000
-_WATCH_S = 3.0
+_UPLOADS = {
+    "/api/templates": 5_100_000,  # pictures of up to 5 MB, and the form around them
+    "/api/library": 1_000_000_000,  # videos; spooled to the disk, never held in memory
+}
+_CREDENTIAL_FORMS = frozenset({"/api/accounts", "/api/tokens/upload"})
+_MACHINES = ("/api", "/ws", "/metrics")  # bearer tokens are taken here, and refusals are problem+json
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-
-class ForeignHost(RequestError):
-    code = "foreign_host"
-    action = "Use the address the app was started with, or set FORWARDER_PUBLIC_URL to the one people use."
-
-
-class TooLarge(RequestError):
-    code = "too_large"
-    status = 413
-    action = "Send less at once."
-
-
-class LengthRequired(RequestError):
-    code = "length_required"
-    status = 411
-    action = "Send a Content-Length."
 
 
 class Guard:
     """ASGI middleware. `app` is asked only in the name of a proven session, but for the few OPEN paths."""
 
-    def __init__(self, app: ASGIApp, core: Core, origins: Origins) -> None:
+    def __init__(self, app: ASGIApp, core: Core, origins: Origins, feed: Feed | None = None) -> None:
+        """`feed`: where this process has one already."""
         self._app = app
         self._core = core
         self._origins = origins
+        self._calls = Buckets()
+        self._rules = DEFAULT_RULES  # those in force are known from the first call of somebody
+        self._watch = Watch(feed or Feed(core), self._is_valid)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -69,6 +81,7 @@ class Guard:
         connection = HTTPConnection(scope)
         request_id = secrets.token_hex(8)
         auth.remember_request_id(scope, request_id)
+        auth.remember_arrival(scope)
         secure = auth.is_secure(connection)
         send = with_security_headers(send, path=scope["path"], request_id=request_id, secure=secure)
         try:
@@ -78,6 +91,7 @@ class Guard:
             return
         if caller is not None:
             auth.remember_caller(scope, caller)
+            auth.remember_end(scope, partial(self._watch.ended, caller))
         if scope["type"] == "websocket" and caller is not None:
             await self._watched(caller, scope, receive, send)
         else:
@@ -87,25 +101,53 @@ class Guard:
         """The caller, None on an open path. Raises a RequestError for whoever may not pass."""
         scope = connection.scope
         path, method = scope["path"], scope.get("method", "GET")
-        is_api = _is_under(path, "/api")
+        is_machine = is_under(path, *_MACHINES)
         self._check_place(connection, is_change=method not in _SAFE)
-        if is_api or path in _FORMS:
-            _check_size(connection)
-        token, by_cookie = auth.offered_token(connection, allow_bearer=is_api)
+        check_cookies(connection)
+        if is_machine or path in _FORMS:
+            self._check_measure(connection)
+        token, by_cookie = auth.offered_token(connection, allow_bearer=is_machine)
         is_open = scope["type"] == "http" and ("GET" if method == "HEAD" else method, path) in OPEN
+        if path == _TELEGRAM and not connection.headers.get("x-telegram-bot-api-secret-token"):
+            raise NotSignedIn("Only Telegram calls here, with the secret it was given.")
         if is_open and not (path == "/login" and token):
             return None
-        session = await self._session(token, is_use=not path.endswith("/graphql"))
-        if session is None:
+        if path == "/metrics" and not token and await self._metrics_are_open(connection):
+            return None
+        found = await self._admitted(token, connection, is_bearer=not by_cookie, is_use=not path.endswith("/graphql"))
+        if found is None:
             if is_open:
                 return None
             raise NotSignedIn("Session expired. Please login again." if token else "Sign in first.")
-        caller = Caller(session, token or "", by_cookie)
-        if is_api and by_cookie and method not in _SAFE and not is_open:
-            offered = connection.headers.get("x-csrf-token", "")
-            if not secrets.compare_digest(offered.encode(), session.csrf_token.encode()):
-                raise Forbidden("The CSRF token is missing or wrong.")
+        caller = Caller(found.session, token or "", by_cookie, found.scope, found.token_name)
+        if is_machine:
+            self._check_rights(caller, connection, method)
         return caller
+
+    def _check_measure(self, connection: HTTPConnection) -> None:
+        """How long the request is, and how many came from its address."""
+        path = connection.scope["path"]
+        most_bytes = next((most for root, most in _UPLOADS.items() if is_under(path, root)), _MOST_BYTES)
+        check_length(connection, most_bytes, brings_files=path in _CREDENTIAL_FORMS)
+        self._calls.take(f"address {auth.address_of(connection)}", self._rules.per_address)
+
+    def _check_rights(self, caller: Caller, connection: HTTPConnection, method: str) -> None:
+        """How many calls they sent, what their token may do, and whether a browser means what it sends."""
+        self._calls.take(f"caller {caller.token}", self._rules.per_caller)
+        wanted = needed(method, connection.scope["path"])
+        if wanted.rank > caller.scope.rank:
+            raise ScopeMissing(f"The token may {caller.scope}, this call needs the scope {wanted}.")
+        if caller.by_cookie and method not in _SAFE:
+            offered = connection.headers.get("x-csrf-token", "")
+            if not secrets.compare_digest(offered.encode(), caller.session.csrf_token.encode()):
+                raise Forbidden("The CSRF token is missing or wrong.")
+
+    async def _metrics_are_open(self, connection: HTTPConnection) -> bool:
+        """To whoever asks from this machine itself, where the administrator wants that."""
+        if auth.address_of(connection) not in _LOOPBACK:
+            return False
+        self._rules = await self._asked(partial(admitting.rules, self._core))
+        return self._rules.metrics_on_loopback
 
     def _check_place(self, connection: HTTPConnection, *, is_change: bool) -> None:
         """The Host must be ours; whatever changes something, or opens a WebSocket, must come from our own pages."""
@@ -120,11 +162,26 @@ class Guard:
         if origin is None and connection.headers.get("sec-fetch-site", "same-origin") in ("cross-site", "same-site"):
             raise Forbidden("The request comes from another site.", action="Use the app's own pages.")
 
-    async def _session(self, token: str | None, *, is_use: bool) -> signing_in.SignedIn | None:
+    async def _admitted(
+        self, token: str | None, connection: HTTPConnection, *, is_bearer: bool, is_use: bool
+    ) -> Admitted | None:
         if not token:
             return None
+        address = auth.address_of(connection)
+        ask = partial(admitting.admit, self._core, token, is_bearer=is_bearer, address=address, is_use=is_use)
+        found = await self._asked(ask)
+        if found is not None:
+            self._rules = found.rules
+        return found
+
+    async def _is_valid(self, caller: Caller) -> bool:
+        """Asked while something is held open; where they come from was looked at when it was opened."""
+        ask = partial(admitting.still, self._core, caller.token, is_bearer=not caller.by_cookie)
+        return await self._asked(ask)
+
+    async def _asked(self, ask: Callable[[], T]) -> T:
         try:
-            return await run_in_threadpool(signing_in.session_of, self._core, token, is_use=is_use)
+            return await run_in_threadpool(ask)
         except SQLAlchemyError as e:
             log.error("A session could not be looked up: %s", type(e).__name__)
             raise Unavailable("The database does not answer.") from e
@@ -140,7 +197,7 @@ class Guard:
     async def _watched(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         """Run a WebSocket until it ends by itself or its session does."""
         work = asyncio.ensure_future(self._app(scope, receive, send))
-        ended = asyncio.ensure_future(self._end_of(caller))
+        ended = asyncio.ensure_future(self._watch.ended(caller))
         try:
             await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
@@ -154,28 +211,11 @@ class Guard:
             with suppress(asyncio.CancelledError):
                 await work
 
-    async def _end_of(self, caller: Caller) -> None:
-        while True:
-            await asyncio.sleep(_WATCH_S)
-            try:
-                if await self._session(caller.token, is_use=False) is None:
-                    return
-            except Unavailable:
-                continue  # a database that is away signs nobody out
-
-
-def _check_size(connection: HTTPConnection) -> None:
-    """Before anything is read: whoever is not signed in must not be able to fill the memory either."""
-    if "transfer-encoding" in connection.headers:
-        raise LengthRequired("The request does not say how long it is.")
-    if int(connection.headers.get("content-length") or 0) > _MOST_BYTES:
-        raise TooLarge("The request is larger than 1 MB.")
-
 
 def _refusal(error: ForwarderError, connection: HTTPConnection) -> Response:
     """In the form the asker reads: problem+json, a redirect to the sign-in page, or a line of text."""
     path, scope = connection.scope["path"], connection.scope
-    if _is_under(path, "/api"):
+    if is_under(path, *_MACHINES):
         return problems.of_error(error, path=path, request_id=auth.request_id_of(scope))
     if isinstance(error, NotSignedIn) and _is_page(connection):
         query = f"?{connection.url.query}" if connection.url.query else ""
@@ -191,8 +231,8 @@ def _is_page(connection: HTTPConnection) -> bool:
     path = connection.scope["path"]
     if connection.scope["method"] != "GET" or path.startswith(_NOT_A_PAGE):
         return False
-    return not _is_under(path, "/dagster") or "text/html" in connection.headers.get("accept", "")
+    return not is_under(path, "/dagster") or "text/html" in connection.headers.get("accept", "")
 
 
-def _is_under(path: str, root: str) -> bool:
-    return path == root or path.startswith(root + "/")
+def is_under(path: str, *roots: str) -> bool:
+    return any(path == root or path.startswith(f"{root}/") for root in roots)

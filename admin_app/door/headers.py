@@ -38,7 +38,8 @@ def policy_for(path: str) -> str:
         return _DOCS
     if path.startswith("/api"):
         return _API
-    return _FORM if path in ("/login", "/logout") else _STREAMLIT
+    is_ours = path in ("/login", "/logout") or path.startswith("/oauth2callback") or path.endswith("/authorise")
+    return _FORM if is_ours else _STREAMLIT
 
 
 def with_security_headers(send: Send, *, path: str, request_id: str, secure: bool) -> Send:

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from admin_app import auth
+from admin_app.door.consent import SignInPages
 from admin_app.door.forms import sign_in_page, sign_out_page
 from admin_app.door.origins import safe_next
 from forwarder_core.errors import NotSignedIn, TooManyRequests
@@ -41,6 +42,7 @@ class Pages:
             Route("/logout", self.show_sign_out, methods=["GET"]),
             Route("/logout", self.sign_out, methods=["POST"]),
             Route("/dashboard", _to("/"), methods=["GET"]),
+            *SignInPages(self._core).routes(),
             Route("/accounts/{id:int}/captcha-resolve", _to_one("accounts", do="captcha-resolve"), methods=["GET"]),
             *(Route(f"/{screen}/{{id:int}}", _to_one(screen), methods=["GET"]) for screen in _SCREENS),
         ]

@@ -11,7 +11,18 @@ from pathlib import Path
 import streamlit as st
 
 from admin_app.ui import access, places
-from admin_app.ui.screens import accounts, connections, jobs, logs, notifications, overview, proxies, settings
+from admin_app.ui.screens import (
+    accounts,
+    analytics,
+    connections,
+    jobs,
+    logs,
+    notifications,
+    overview,
+    proxies,
+    settings,
+    templates,
+)
 from admin_app.ui.widgets import say_now
 from admin_app.ui.words import plain
 
@@ -29,9 +40,11 @@ def main() -> None:
         "proxies": st.Page(proxies.show, title="Proxies", icon=":material/lan:", url_path="proxies"),
         "jobs": st.Page(jobs.show, title="Jobs", icon=":material/list_alt:", url_path="jobs"),
         "logs": st.Page(logs.show, title="Logs", icon=":material/article:", url_path="logs"),
+        "analytics": st.Page(analytics.show, title="Analytics", icon=":material/monitoring:", url_path="analytics"),
         "notifications": st.Page(
             notifications.show, title="Notifications", icon=":material/notifications:", url_path="notifications"
         ),
+        "templates": st.Page(templates.show, title="Templates", icon=":material/image:", url_path="templates"),
         "settings": st.Page(settings.show, title="Settings", icon=":material/settings:", url_path="settings"),
     }
     places.remember(screens)

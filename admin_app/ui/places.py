@@ -1,7 +1,7 @@
 """Ways from one screen to another, in the same tab, and the way out.
 
 The fact to know: a link in Markdown opens a new tab in Streamlit, and so does a link button; inside the app only
-`st.page_link` stays. The one piece of HTML in the screens is here and holds nothing from outside.
+`st.page_link` stays. The two pieces of HTML in the screens are here and hold nothing from outside.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import streamlit as st
 
 _KEY = "places"
 _OUT = '<a href="{path}" style="color:inherit;font-weight:600">{words}</a>'
+
+
+_PLAYER = '<video controls preload="metadata" style="width:100%;max-height:70vh" src="{src}"{poster}></video>'
 
 
 def remember(places: Mapping[str, st.Page]) -> None:
@@ -25,6 +28,13 @@ def link(place: str, label: str, *, icon: str | None = None, **query: str) -> No
 
 def sign_out_link() -> None:
     st.html(_OUT.format(path="/logout", words="Sign out"))
+
+
+def player(job_id: int, part: str, *, with_cover: bool) -> None:
+    """A kept file of a job, played in pieces from the API; Streamlit's own player would send all of it through here."""
+    address = f"/api/jobs/{int(job_id)}/media/"
+    poster = f' poster="{address}cover"' if with_cover and part == "rendition" else ""
+    st.html(_PLAYER.format(src=f"{address}{part}", poster=poster))
 
 
 def sign_in_link() -> None:

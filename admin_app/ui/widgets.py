@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from admin_app.ui.words import Look, plain
 from forwarder_core.domain.jobs import Failure
 from forwarder_core.errors import ForwarderError, Invalid
+from forwarder_core.services.rehearsing import NotReady
 
 Made = TypeVar("Made")
 _TOAST = "toast"
@@ -30,7 +31,11 @@ def refusal(error: ForwarderError) -> None:
     lines = [f"**{plain(error.message)}**"]
     if isinstance(error, Invalid):
         lines += [f"- {plain(f.field)}: {plain(f.message)}" for f in error.fields]
-    st.error("\n\n".join([*lines, plain(error.action)]), icon=":material/error:")
+    if isinstance(error, NotReady) and len(error.reasons) > 1:
+        lines += [f"- {plain(reason)}" for reason in error.reasons]
+    else:
+        lines.append(plain(error.action))
+    st.error("\n\n".join(lines), icon=":material/error:")
 
 
 def attempt(act: Callable[[], Made]) -> Made | None:

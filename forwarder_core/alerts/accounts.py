@@ -149,6 +149,21 @@ def proxy_recovered(f: Facts, frame: Frame, sign: str) -> Page:
     return page.gap().link("Proxy Settings", frame.url(f"/proxies/{f.text('proxy_id')}"))
 
 
+def proxy_exit_changed(f: Facts, frame: Frame, sign: str) -> Page:
+    what = "COUNTRY" if f.get("is_other_country") else "ADDRESS"
+    page = _proxy_line(Page().head(f"⚠️ {sign} 🚨 ALERT: PROXY EXIT {what} CHANGED"), f)
+    page.field("Before", safe(f.text("was"))).field("Now", safe(f.text("exit")))
+    page.field("Time", frame.time(f.time("at")))
+    if f.get("connections"):
+        page.gap().line("Connections that use it:").bullets(*_first(f.items("connections"), "connections"))
+    page.gap().line("Recommended Action:").bullets(
+        "Ask the provider whether the address was to change",
+        "Give the connections another proxy where a platform may distrust the move",
+        numbered=True,
+    )
+    return page.gap().link("Proxy Settings", frame.url(f"/proxies/{f.text('proxy_id')}"))
+
+
 def _first(items: object, noun: str, most: int = 10) -> list[str]:
     every = [safe(item) for item in items] if isinstance(items, (list, tuple)) else []
     return every[:most] + ([f"… and {len(every) - most} more {noun}"] if len(every) > most else [])

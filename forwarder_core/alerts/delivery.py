@@ -43,6 +43,13 @@ class Unreachable(NotDelivered):
     action = "Nothing yet: it is sent again by itself. Check the server's network and proxy if it lasts."
 
 
+class AskedTwice(Unreachable):
+    """Somebody else hears this bot at the same time, or has it call another address."""
+
+    code = "telegram_conflict"
+    action = "Let only one installation listen to this bot; switch its commands off everywhere else."
+
+
 class SlowDown(NotDelivered):
     code = "telegram_slow_down"
 

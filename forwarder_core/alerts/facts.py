@@ -16,12 +16,16 @@ _LONG = {"instagram": "Instagram", "youtube": "YouTube", "tiktok": "TikTok"}
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`base_url` without a slash at its end. `mention`: @names added below, or nothing."""
+    """`base_url` without a slash at its end. `mention`: @names added below, or nothing.
+
+    `has_buttons`: somebody hears when one is pressed.
+    """
 
     app_name: str
     base_url: str
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     mention: str = ""
+    has_buttons: bool = False
 
     def url(self, path: str) -> str:
         return self.base_url + path

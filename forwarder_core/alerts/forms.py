@@ -15,6 +15,9 @@ _TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{3,100}")
 _NAME = r"@[A-Za-z][A-Za-z0-9_]{3,31}"
 _CHANNEL = re.compile(rf"{_NAME}|-?[1-9]\d{{0,18}}")
 _MENTION = re.compile(rf"{_NAME}( {_NAME}){{0,4}}")
+_CHAT = re.compile(r"-?[1-9]\d{0,18}")
+_WAYS = ("off", "polling", "webhook")
+_MOST_USERS = 50
 _HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -70,6 +73,19 @@ def _mentions(value: Any, _: Sequence[str]) -> dict[str, str]:
     return cleaned
 
 
+def _commands(value: Any, _: Sequence[str]) -> str:
+    if value not in _WAYS:
+        raise Unfit(f"must be one of {', '.join(_WAYS)}")
+    return str(value)
+
+
+def _users(value: Any, _: Sequence[str]) -> list[int]:
+    is_list = isinstance(value, (list, tuple)) and len(value) <= _MOST_USERS
+    if not is_list or not all(isinstance(n, int) and not isinstance(n, bool) and 0 < n < 2**62 for n in value):
+        raise Unfit(f"must be a list of up to {_MOST_USERS} numeric user ids")
+    return sorted(set(value))
+
+
 def _ping_url(value: Any, allowed: Sequence[str]) -> str | None:
     url = str(value or "").strip()
     if url and (problem := address_problem(url, allowed)):
@@ -89,6 +105,9 @@ _CHECKS: dict[str, Callable[[Any, Sequence[str]], Any]] = {
     "enabled": _switch,
     "mention": _mentions,
     "kinds": _kinds,
+    "commands": _commands,
+    "users": _users,
+    "command_chat": _matching(_CHAT, "must be the number of a chat, such as -1001234567890, or empty"),
     "daily_at": _matching(_HOUR, "must be HH:MM, or empty for none"),
     "ping_url": _ping_url,
     "ping_every_s": _ping_every,

@@ -49,7 +49,9 @@ def retrying(f: Facts, frame: Frame, sign: str) -> Page:
     at = f.time("at")
     next_at = at + timedelta(seconds=wait_s) if at and wait_s is not None else None
     is_free = f.get("burns_retry") is False
-    if is_free:
+    if is_free and wait_s is None:
+        head = f"⚠️ {sign} ALERT: Job {job} was interrupted and goes on by itself"
+    elif is_free:
         head = f"⏳ {sign} ALERT: Job {job} waiting until {frame.time(next_at) or 'further notice'}"
     else:
         head = (
@@ -60,7 +62,7 @@ def retrying(f: Facts, frame: Frame, sign: str) -> Page:
     if next_at and wait_s is not None:
         page.field("Next attempt", f"{frame.time(next_at)} (in {span(wait_s)})")
     if is_free:
-        page.line("Status: WAITING (no retry used)")
+        page.line(f"Status: {'QUEUED' if wait_s is None else 'WAITING'} (no retry used)")
     page.detail("Action", f.get("action"))
     return links(page, f, frame, "View Job Details", with_logs=True)
 
@@ -111,5 +113,33 @@ def unconfirmed(f: Facts, frame: Frame, sign: str) -> Page:
     page.gap().line("Action Required: look at the destination, then choose one:")
     page.link("It is live", frame.url(f"/jobs/{job}?confirm=live"), sign="1. ")
     page.link("Publish again", frame.url(f"/jobs/{job}?confirm=again"), sign="2. ")
-    page.line("Nothing is posted again until you choose.")
+    if "again_after_s" in f:
+        page.line("Meanwhile the destination is asked again; it is posted again only once that proves it absent.")
+    else:
+        page.line("Nothing is posted again until you choose.")
     return links(page, f, frame, with_logs=True)
+
+
+def connection_paused(f: Facts, frame: Frame, sign: str) -> Page:
+    page = ends(Page().head(f"⏸️ {sign} 🚨 ALERT: CONNECTION PAUSED"), f).field("Time", frame.time(f.time("at")))
+    page.detail("Details", f.get("error")).line("Status: its waiting jobs are held").detail("Action", f.get("action"))
+    return page.gap().link("View Connection", frame.url(f"/connections/{f.text('connection_id')}"))
+
+
+def question(f: Facts, frame: Frame, sign: str) -> Page:
+    job = f.text("job_id")
+    page = ends(Page().head(f"✋ {sign} APPROVAL NEEDED: Job {job} waits for your answer"), f)
+    page.field("Time", frame.time(f.time("at"))).field("Job ID", job)
+    page.field("Source Post", f.get("source_post")).link("Source", f.text("source_url"), sign="")
+    page.field("Caption", f.get("caption"), 200)
+    page.gap().detail("Question", f.get("question"))
+    labels = [str(pair[1]) for pair in f.items("choices") if isinstance(pair, (list, tuple)) and len(pair) == 2]
+    page.bullets(*labels, numbered=True)
+    return links(page.line("The job waits until you choose."), f, frame)
+
+
+def answered(f: Facts, frame: Frame, sign: str) -> Page:
+    page = connection_line(Page().head(f"✅ {sign} ANSWERED: Job {f.text('job_id')}"), f)
+    page.field("Job ID", f.text("job_id")).field("Time", frame.time(f.time("at")))
+    page.field("Answer", f.get("answer")).field("By", f.get("by"))
+    return links(page, f, frame)

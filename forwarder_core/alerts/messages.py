@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from forwarder_core.alerts import accounts, jobs, system
+from forwarder_core.alerts.buttons import buttons_of
 from forwarder_core.alerts.facts import Facts, Frame
 from forwarder_core.alerts.kinds import AlertKind, rule_of
 from forwarder_core.alerts.text import Message, Page, Span, safe
@@ -24,24 +25,31 @@ _FORMATS: dict[AlertKind, Format] = {
     _K.JOB_RECOVERED: jobs.recovered,
     _K.JOB_SUCCEEDED: jobs.succeeded,
     _K.JOB_UNCONFIRMED: jobs.unconfirmed,
+    _K.APPROVAL: jobs.question,
+    _K.JOB_ANSWERED: jobs.answered,
     _K.CAPTCHA: accounts.captcha,
     _K.CAPTCHA_RESOLVED: accounts.captcha_resolved,
     _K.ACCOUNT: accounts.account,
+    _K.CONNECTION_PAUSED: jobs.connection_paused,
     _K.TOKEN_EXPIRED: accounts.token_expired,
     _K.TOKEN_EXPIRING: accounts.token_expiring,
     _K.REFRESH_FAILED: accounts.refresh_failed,
     _K.TOKEN_REFRESHED: accounts.token_refreshed,
     _K.PROXY_UNHEALTHY: accounts.proxy_unhealthy,
     _K.PROXY_RECOVERED: accounts.proxy_recovered,
+    _K.PROXY_EXIT_CHANGED: accounts.proxy_exit_changed,
     _K.GAP: system.gap,
     _K.CENSUS: system.census,
     _K.QUOTA: system.quota,
     _K.DISK: system.disk,
     _K.SILENCE: system.silence,
     _K.THRESHOLD: system.threshold,
+    _K.BACK_TO_NORMAL: system.back_to_normal,
     _K.HEARTBEAT: system.heartbeat,
     _K.DAILY_SUMMARY: system.daily_summary,
     _K.WEEKLY_SUMMARY: system.weekly_summary,
+    _K.REPORT: system.report,
+    _K.ANOMALY: system.anomaly,
     _K.TEST: system.test,
 }
 
@@ -55,7 +63,8 @@ def render(kind: str, payload: Mapping[str, Any], frame: Frame, *, is_resolved: 
         page = system.plain_event(facts, frame, sign, safe(kind.replace("_", " ")))
     if is_resolved:
         mark_resolved(page)
-    return page.message(mention=frame.mention, is_silent=rule_of(kind).is_silent)
+    made = page.message(mention=frame.mention, is_silent=rule_of(kind).is_silent)
+    return replace(made, buttons=buttons_of(kind, facts)) if frame.has_buttons and not is_resolved else made
 
 
 def render_surely(kind: str, payload: Mapping[str, Any], frame: Frame, *, is_resolved: bool = False) -> Message:

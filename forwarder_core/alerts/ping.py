@@ -1,22 +1,21 @@
 """The dead-man ping: an address asked while the sender lives, so that somebody elsewhere notices when it does not.
 
-The address is the admin's, so it is checked like every foreign one: no private network is reached unless a setting
-allows it, and what was checked is what is connected to.
+The address is the admin's, so it is called like every foreign one: what the text tells is refused when it is written,
+the rest each time it is asked.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import httpx
 
+from forwarder_core.alerts import foreign
 from forwarder_core.alerts.delivery import NotDelivered
 from forwarder_core.egress import Exit
-
-_TIMEOUT_S = 10.0
+from forwarder_core.errors import Invalid
 
 
 class PingFailed(NotDelivered):
@@ -51,23 +50,11 @@ def _may_reach(address: str, allowed: Sequence[str]) -> bool:
 
 def ping(exit_: Exit, url: str, allowed: Sequence[str]) -> None:
     """Ask the address once; redirects are not followed. Raises PingFailed."""
-    if problem := address_problem(url, allowed):
-        raise PingFailed(f"The ping address {problem}.")
     try:
-        target, headers, extensions = _pinned(url, allowed) if exit_.proxy is None else (url, {}, {})
-        with exit_.http(headers=headers, read_timeout_s=_TIMEOUT_S) as client:
-            answer = client.get(target, follow_redirects=False, extensions=extensions)
+        status = foreign.call(exit_, "GET", url, allowed)
+    except Invalid as e:
+        raise PingFailed(f"The ping address cannot be used. {e.message}") from e
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as e:
         raise PingFailed(f"The ping failed ({type(e).__name__}).") from e
-    if answer.status_code >= 400:
-        raise PingFailed(f"The ping was answered with HTTP {answer.status_code}.")
-
-
-def _pinned(url: str, allowed: Sequence[str]) -> tuple[httpx.URL, dict[str, str], dict[str, str]]:
-    """The address with its name resolved once and checked; a proxy resolves names itself."""
-    parsed = httpx.URL(url)
-    port = parsed.port or (443 if parsed.scheme == "https" else 80)
-    found = {str(info[4][0]) for info in socket.getaddrinfo(parsed.host, port, type=socket.SOCK_STREAM)}
-    if not found or not all(_may_reach(address, allowed) for address in found):
-        raise PingFailed("The ping address lies in a private network.")
-    return parsed.copy_with(host=sorted(found)[0]), {"host": parsed.netloc.decode()}, {"sni_hostname": parsed.host}
+    if status >= 400:
+        raise PingFailed(f"The ping was answered with HTTP {status}.")

@@ -45,6 +45,7 @@ def disk(f: Facts, frame: Frame, sign: str) -> Page:
     free = f.number("free_bytes")
     if free is not None:
         page.field("Free", f"{free / 1e9:.1f} GB" if free >= 1e9 else f"{free / 1e6:.0f} MB")
+    page.field("Status", f.get("status"), 200)
     return _closing(page, f, frame, "/settings", "View Settings")
 
 
@@ -58,6 +59,13 @@ def threshold(f: Facts, frame: Frame, sign: str) -> Page:
     page = _event(f"📉 {sign} 🚨 ALERT: {safe(f.text('metric', 'a rate')).upper()} CROSSED ITS THRESHOLD", f, frame)
     page.field("Value", f.get("value")).field("Threshold", f.get("threshold")).field("Period", f.get("period"))
     return _closing(page, f, frame, "/analytics", "View Analytics")
+
+
+def back_to_normal(f: Facts, frame: Frame, sign: str) -> Page:
+    page = _event(f"✅ {sign} RESOLVED: {safe(f.text('metric', 'a value')).upper()} BACK TO NORMAL", f, frame)
+    page.field("Value", f.get("value")).field("Threshold", f.get("threshold"))
+    page.field("Since", frame.time(f.time("since")))
+    return page.gap().link("View in Dashboard", frame.url("/"))
 
 
 def heartbeat(f: Facts, frame: Frame, sign: str) -> Page:
@@ -98,6 +106,24 @@ def daily_summary(f: Facts, frame: Frame, sign: str) -> Page:
 
 def weekly_summary(f: Facts, frame: Frame, sign: str) -> Page:
     return summary(f, frame, sign, "WEEKLY SUMMARY")
+
+
+def report(f: Facts, frame: Frame, sign: str) -> Page:
+    page = Page().head(f"📈 {sign} {safe(f.text('name', 'report')).upper()}").field("Period", f.get("period"))
+    for label, key in (("Forwarded", "forwarded"), ("Successes", "succeeded"), ("Failures", "failed")):
+        page.field(label, f.count(key))
+    for label, key in (("Success Rate", "success_rate"), ("Uptime", "uptime")):
+        if f.number(key) is not None:
+            page.field(label, f"{f.number(key):g} %")
+    _list(page, "What to mend first:", f, "fixes")
+    return page.gap().link("View Analytics", frame.url("/analytics"))
+
+
+def anomaly(f: Facts, frame: Frame, sign: str) -> Page:
+    page = _event(f"📉 {sign} 🚨 ALERT: A DAY UNLIKE THE OTHERS", f, frame)
+    page.field("What", f.get("what")).field("Value", f.get("value")).field("Usual", f.get("usual"))
+    _list(page, "From the log:", f, "logs")
+    return _closing(page, f, frame, "/analytics", "View Analytics")
 
 
 def test(f: Facts, frame: Frame, sign: str) -> Page:

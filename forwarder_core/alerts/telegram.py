@@ -1,82 +1,19 @@
-"""Telegram, over python-telegram-bot: send, edit, reply, and its errors in our words. The only module that imports it.
-
-The library is asynchronous and this product's sender is one thread, so every call runs to its end in an event loop
-of that thread. The fact to know: the library's BadRequest is a NetworkError by inheritance and must be told apart
-first, or a message Telegram will never take is sent for ever.
-"""
+"""Sending to Telegram: messages, edits, replies, the buttons below them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from datetime import timedelta
-from typing import Any, TypeVar
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters
+from telegram.error import BadRequest
 
-from telegram import Bot, LinkPreviewOptions, ReplyParameters
-from telegram.error import (
-    BadRequest,
-    ChatMigrated,
-    Conflict,
-    Forbidden,
-    InvalidToken,
-    NetworkError,
-    RetryAfter,
-    TelegramError,
-    TimedOut,
-)
-from telegram.request import HTTPXRequest
-
-from forwarder_core.alerts.delivery import (
-    Address,
-    ChatMoved,
-    Misconfigured,
-    NotDelivered,
-    Refused,
-    SlowDown,
-    Unreachable,
-)
+from forwarder_core.alerts.delivery import Address
+from forwarder_core.alerts.telegram_way import TelegramWay
 from forwarder_core.alerts.text import Message
-from forwarder_core.egress import Exit
-from forwarder_core.logs import redact
 
-_CONNECT_S = 5.0
-_READ_S = 10.0
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
-_ODD = (KeyError, TypeError, AttributeError, ValueError)
-_CONFIG_WORDS = (
-    "chat not found",
-    "chat_id is empty",
-    "not enough rights",
-    "have no rights",
-    "need administrator",
-    "bot was kicked",
-    "bot is not a member",
-    "peer_id_invalid",
-    "channel_private",
-    "group is deactivated",
-)
-T = TypeVar("T")
 
 
-class TelegramSender:
-    """Use from one thread; `close` from the same one. Keeps one bot, that of the last address."""
-
-    def __init__(self, exit_: Exit, *, base_url: str = "https://api.telegram.org/bot") -> None:
-        self._exit = exit_
-        self._base_url = base_url
-        self._runner = asyncio.Runner()
-        self._bot: Bot | None = None
-        self._ways: list[HTTPXRequest] = []
-
-    def __enter__(self) -> TelegramSender:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._runner.run(self._leave())
-        self._runner.close()
+class TelegramSender(TelegramWay):
+    """The way out for alerts and for answers to commands."""
 
     def send(self, to: Address, message: Message, *, reply_to: int | None = None) -> int:
         return self._run(self._send(to, message, reply_to))
@@ -84,42 +21,8 @@ class TelegramSender:
     def edit(self, to: Address, message_id: int, message: Message) -> None:
         self._run(self._edit(to, message_id, message))
 
-    def _run(self, call: Coroutine[Any, Any, T]) -> T:
-        try:
-            return self._runner.run(call)
-        except TelegramError as e:
-            raise _translated(e) from e
-        except _ODD as e:  # the library reads an answer of another shape without looking
-            raise Unreachable(f"Something that is not Telegram answered ({type(e).__name__}).") from e
-        except OSError as e:  # the CA bundle, read when the bot is made
-            raise Unreachable(f"The way out cannot be used ({type(e).__name__}).") from e
-
-    async def _bot_of(self, to: Address) -> Bot:
-        """Not initialized on purpose: that would ask Telegram who the bot is before every first message."""
-        if self._bot is None or self._bot.token != to.token:
-            await self._leave()
-            self._bot = Bot(to.token, self._base_url, request=self._way(), get_updates_request=self._way())
-        return self._bot
-
-    async def _leave(self) -> None:
-        """Close what the bot used; its own shutdown does nothing for one that was not initialized."""
-        for way in self._ways:
-            await way.shutdown()
-        self._ways, self._bot = [], None
-
-    def _way(self) -> HTTPXRequest:
-        way = HTTPXRequest(
-            proxy=self._exit.proxy.url if self._exit.proxy else None,
-            connection_pool_size=4,
-            connect_timeout=_CONNECT_S,
-            read_timeout=_READ_S,
-            httpx_kwargs={"verify": self._exit.tls(), "trust_env": False},
-        )
-        self._ways.append(way)
-        return way
-
     async def _send(self, to: Address, message: Message, reply_to: int | None) -> int:
-        bot = await self._bot_of(to)
+        bot = await self._bot_of(to.token)
         reply = None if reply_to is None else ReplyParameters(reply_to, allow_sending_without_reply=True)
 
         async def send(text: str, parse_mode: str | None) -> int:
@@ -129,6 +32,7 @@ class TelegramSender:
                 parse_mode=parse_mode,
                 disable_notification=message.is_silent,
                 reply_parameters=reply,
+                reply_markup=_keyboard(message),
                 link_preview_options=_NO_PREVIEW,
             )
             return sent.message_id
@@ -141,7 +45,7 @@ class TelegramSender:
             return await send(message.plain, None)
 
     async def _edit(self, to: Address, message_id: int, message: Message) -> None:
-        bot = await self._bot_of(to)
+        bot = await self._bot_of(to.token)
 
         async def edit(text: str, parse_mode: str | None) -> None:
             await bot.edit_message_text(
@@ -162,31 +66,8 @@ def _is_unparsed(error: BadRequest) -> bool:
     return "parse entities" in error.message.lower()
 
 
-def _translated(error: TelegramError) -> NotDelivered:
-    said = redact(error.message)
-    match error:
-        case RetryAfter():
-            after = error.retry_after
-            wait_s = after.total_seconds() if isinstance(after, timedelta) else float(after)
-            return SlowDown(f"Telegram asks to wait {wait_s:g} s.", retry_after_s=wait_s)
-        case ChatMigrated():
-            return ChatMoved("The group became a supergroup.", chat_id=str(error.new_chat_id))
-        case InvalidToken():
-            return Misconfigured(f"Telegram does not know this bot token ({said}).")
-        case Forbidden():
-            return Misconfigured(f"Telegram does not let the bot write there: {said}")
-        case BadRequest():
-            if any(words in said.lower() for words in _CONFIG_WORDS):
-                return Misconfigured(f"Telegram does not accept the channel: {said}")
-            return Refused(f"Telegram refused the message: {said}")
-        case TimedOut():
-            return Unreachable("Telegram did not answer in time.")
-        case NetworkError() | Conflict():
-            return Unreachable(f"Telegram could not be reached ({_reason(error)}).")
-    return Unreachable(f"Telegram gave an unknown answer: {said}")
-
-
-def _reason(error: TelegramError) -> str:
-    """The HTTP library's class where there is one: its text may hold the address with the token in it."""
-    cause = error.__cause__
-    return type(cause).__name__ if cause is not None else redact(error.message)
+def _keyboard(message: Message) -> InlineKeyboardMarkup | None:
+    """One button a line: labels of any length stay readable on a telephone."""
+    if not message.buttons:
+        return None
+    return InlineKeyboardMarkup([[InlineKeyboardButton(b.label, callback_data=b.data)] for b in message.buttons])

@@ -22,12 +22,21 @@ _JOINERS = "\u200d\ufe0e\ufe0f"
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """Below a message; `data` (at most 64 bytes) comes back when it is pressed."""
+
+    label: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """`plain` reads the same without markup, for a Telegram that refuses the HTML."""
 
     html: str
     plain: str
     is_silent: bool = False
+    buttons: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -23,14 +24,14 @@ from forwarder_core.embedded.lock import RunState
 from forwarder_core.embedded.ports import LOOPBACK
 from forwarder_core.embedded.stack import DEMO, ONCE, choose_ports
 from forwarder_core.embedded.supervisor import Report
-from forwarder_core.errors import MediaRejected
+from forwarder_core.errors import ForwarderError, MediaRejected
 from forwarder_core.services.context import Core, open_core
 from forwarder_core.settings import Settings, load
 from forwarder_core.simulator import demo
-from forwarder_core.simulator.client import ControlClient
+from forwarder_core.simulator.client import ControlClient, ControlFailed
 from forwarder_core.simulator.demo import Road
 
-REEL_EVERY_S = 20.0
+POST_EVERY_S = 20.0
 _JOIN_WAIT_S = 120.0
 _STARTING_ROAD = "instagram_to_youtube"
 
@@ -126,18 +127,30 @@ def _prepare(_settings: Settings, databases: Databases) -> None:
 def _stay(settings: Settings, road: Road, report: Report, *, seed: bool) -> None:
     with up(settings, "demo", report) as running:
         stage = stage_of(running)
+        roads = deque([road, *(other for other in demo.ROADS if other != road)] if seed else [])
         if seed:
             demo.ensure_connection(stage.core, stage.world, road)
             report("accounts and connection ready")
         _print_ready(running)
-        next_reel = time.monotonic()
+        next_post = time.monotonic()
         while True:
             stage.poll()
-            if seed and time.monotonic() >= next_reel:
-                reel = demo.post_reel(stage.world, road, number=int(time.time()))
-                report(f"a reel appeared on {road.source}: {reel['url']}")
-                next_reel = time.monotonic() + REEL_EVERY_S
+            if roads and time.monotonic() >= next_post:
+                _post_on(stage, roads[0], report)
+                roads.rotate(-1)
+                next_post = time.monotonic() + POST_EVERY_S
             time.sleep(0.2)
+
+
+def _post_on(stage: _Stage, road: Road, report: Report) -> None:
+    """A new post on this road, which is laid when its turn comes first: the demo is ready sooner that way."""
+    try:
+        connection = demo.ensure_connection(stage.core, stage.world, road)
+        post = demo.new_post(stage.core, stage.world, connection, road, number=int(time.time()))
+    except (ForwarderError, ControlFailed) as e:
+        report(f"nothing new on {road.name} this time: {e}")
+    else:
+        report(f"a new post on {road.source}: {post['url']}")
 
 
 def _print_ready(running: Running) -> None:

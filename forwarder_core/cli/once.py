@@ -14,7 +14,7 @@ from typing import Any
 from forwarder_core.domain.connections import Connection
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.domain.posts import Verdict
-from forwarder_core.errors import ForwarderError, MediaRejected
+from forwarder_core.errors import ForwarderError, Invalid, MediaRejected
 from forwarder_core.services import explaining
 from forwarder_core.services.context import Core
 from forwarder_core.services.explaining import Receipt, Story
@@ -64,10 +64,10 @@ def forward_one(
     """
     connection = demo.ensure_connection(core, world, road)
     try:
-        reel = demo.post_reel(world, road, number=int(time.time()), video=video)
-    except ControlFailed as e:
+        reel = demo.new_post(core, world, connection, road, number=int(time.time()), video=video)
+    except (ControlFailed, Invalid) as e:
         raise MediaRejected(f"The source platform does not take this file: {e}") from e
-    say(f"a reel appeared on {road.source}: {reel['url']}")
+    say(f"a new post on {road.source}: {reel['url']}")
     story = _follow(core, connection, str(reel["id"]), say, poll)
     if story.job is None or story.job.run_id is None:
         raise NotForwarded("bug", "The job has no run.", "Report the log of this run.")

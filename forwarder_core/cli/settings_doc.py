@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from forwarder_core.embedded.environment import ROOT
 from forwarder_core.errors import ForwarderError, Retry
 from forwarder_core.services import tunables
+from forwarder_core.services.tunables import Tunable
 from forwarder_core.settings import PREFIX, Settings
 
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
@@ -40,6 +41,8 @@ _ERRORS_ELSEWHERE = (
     "forwarder_core.embedded.postgres",
     "forwarder_core.embedded.supervisor",
     "forwarder_core.media.failures",
+    "forwarder_core.services.refusals",
+    "forwarder_core.services.rehearsing",
     "forwarder_core.simulator.guard",
     "forwarder_core.vault",
 )
@@ -96,8 +99,7 @@ def table() -> str:
 
 def tunables_table() -> str:
     rows = (
-        f"| `{t.key}` | {_numbers(t.default)} | {t.unit} | {t.text} | {t.least:g} … {t.most:g} |\n"
-        for t in tunables.ALL.values()
+        f"| `{t.key}` | {_numbers(t.default)} | {t.unit} | {t.text} | {_range(t)} |\n" for t in tunables.ALL.values()
     )
     return "| key | default | unit | meaning | range |\n|---|---|---|---|---|\n" + "".join(rows)
 
@@ -127,7 +129,16 @@ def _title(cls: type[ForwarderError]) -> str:
 
 
 def _numbers(value: Any) -> str:
-    return ", ".join(f"{part:g}" for part in value) if isinstance(value, tuple) else f"{value:g}"
+    if isinstance(value, (str, tuple, dict)):
+        return value if isinstance(value, str) else ", ".join(f"{part:g}" for part in value) or "none"
+    return ("off", "on")[value] if isinstance(value, bool) else f"{value:g}"
+
+
+def _range(t: Tunable) -> str:
+    if t.choices:
+        return ", ".join(t.choices)
+    is_range = t.is_number and not isinstance(t.default, bool)
+    return f"{t.least:g} … {t.most:g}" if is_range else ""
 
 
 def _settings() -> list[tuple[str, str, FieldInfo]]:

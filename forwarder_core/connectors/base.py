@@ -60,6 +60,16 @@ class InteractiveAuthenticator(Authenticator, Protocol):
         ...
 
 
+@runtime_checkable
+class ScopedAuthenticator(Authenticator, Protocol):
+    """Of a platform whose credentials say what they are good for."""
+
+    def missing_scopes(self, role: Role) -> tuple[str, ...]:
+        """What they are known to lack for this role, in the platform's words. No call is made; where nothing is known,
+        nothing is said."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of a listing, as the platform ordered it (pinned posts may come first). `next` None = the end."""
@@ -97,6 +107,7 @@ class Draft:
     tags: tuple[str, ...] = ()
     privacy: str = "public"
     marker: str = ""
+    source_url: str = ""  # of the post at its source, for the credit
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -127,8 +138,12 @@ class SendHooks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Published:
+    """`names_post`: the address leads to this very post, however it is looked at; False: only to where it is shown,
+    until `verify` has read its own."""
+
     remote_id: str
     url: str
+    names_post: bool = True
 
 
 class Trace(StrEnum):
@@ -161,13 +176,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visibility:
-    """How the destination shows a post. `is_final`: it will not change by waiting a little longer."""
+    """How the destination shows a post. `is_final`: it will not change by waiting a little longer. `url`: the post's
+    own address, from a destination that did not tell it before."""
 
     is_live: bool
     is_final: bool
     privacy: str
     duration_ms: int | None
     detail: str
+    url: str | None = None
 
 
 class Destination(Protocol):
@@ -191,7 +208,9 @@ class Destination(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialField:
-    """One field of the account form. `is_secret` fields are never shown back."""
+    """One field of the account form. `is_secret` fields are never shown back. `unless`: fields that, all given, make a
+    required one needless. `is_folder`: a place on this server; the platform that asks for one is told FORWARDER_HOME
+    when it reads the form."""
 
     name: str
     label: str
@@ -199,16 +218,29 @@ class CredentialField:
     is_secret: bool = True
     is_required: bool = True
     is_file: bool = False
+    is_folder: bool = False
+    unless: tuple[str, ...] = ()
+
+    def is_missing_in(self, given: Mapping[str, str]) -> bool:
+        is_spared = bool(self.unless) and all(given.get(name) for name in self.unless)
+        return self.is_required and not given.get(self.name) and not is_spared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthMethod:
-    """`asks_code`: the platform may send a code while signing in; the authenticator is interactive then."""
+    """`asks_code`: the platform may send a code while signing in; the authenticator is interactive then.
+
+    `web_sign_in`: the module of the folder that signs in on the platform's own page (`WebSignIn`), where there is one;
+    `provider` is that page's name in our addresses (`/api/oauth/<provider>/start`), `callback` where it sends back to.
+    """
 
     name: str
     label: str
     fields: tuple[CredentialField, ...]
     asks_code: bool = False
+    web_sign_in: str = ""
+    provider: str = ""
+    callback: str = ""
 
 
 class Role(StrEnum):
@@ -232,6 +264,8 @@ class ConnectorSpec:
     handle_label: str  # how the form names the account's handle
     auth_methods: tuple[AuthMethod, ...]
     roles: Mapping[Role, str]
+    quotas: str = ""  # `module:function` from an account's secrets to its `SharedQuota`s; "" = there are none
+    intake: str = ""  # `module:attribute` of its `intakes.Intake`; "" = no files can be handed in
     hosts: tuple[str, ...] = ()  # hostnames the platform is reached under, for the proxy check and the simulator
 
 

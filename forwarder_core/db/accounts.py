@@ -13,7 +13,7 @@ from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.accounts import accounts, watches
 from forwarder_core.db.tables.flow import connections
-from forwarder_core.domain.accounts import Account, AccountStatus, Rights
+from forwarder_core.domain.accounts import MOVES, Account, AccountEvent, AccountStatus, Rights
 
 _OWN = accounts.c.workspace_id == WORKSPACE
 
@@ -60,16 +60,23 @@ def cool_down(tx: Tx, account_id: int, until: datetime) -> None:
     tx.execute(update(accounts).where(_OWN, accounts.c.id == account_id).values(cool_down_until=rests))
 
 
-def set_status(tx: Tx, account_id: int, status: AccountStatus, reason: str | None) -> bool:
-    """True when this changed it."""
-    return (
-        tx.execute(
-            update(accounts)
-            .where(_OWN, accounts.c.id == account_id, accounts.c.status != status)
-            .values(status=status, status_reason=reason)
-        ).rowcount
-        == 1
+def rests_until(tx: Tx, account_id: int) -> datetime | None:
+    """Until when the account is to be left in peace, if it ever was; that may be over."""
+    until: datetime | None = tx.execute(
+        select(accounts.c.cool_down_until).where(_OWN, accounts.c.id == account_id)
+    ).scalar_one_or_none()
+    return until
+
+
+def move(tx: Tx, account_id: int, event: AccountEvent, reason: str | None) -> bool:
+    """What an event does to the account's status; True when this changed it."""
+    rule = MOVES[event]
+    moved = (
+        update(accounts)
+        .where(_OWN, accounts.c.id == account_id, accounts.c.status.in_(list(rule.among)))
+        .values(status=rule.to, status_reason=reason)
     )
+    return tx.execute(moved).rowcount == 1
 
 
 def on_probation(tx: Tx) -> set[int]:
@@ -83,6 +90,12 @@ def end_probation(tx: Tx, account_id: int) -> bool:
         update(accounts).where(_OWN, accounts.c.id == account_id, accounts.c.on_probation).values(on_probation=False)
     )
     return tx.execute(ended).rowcount == 1
+
+
+def pace_of(tx: Tx, account_id: int) -> dict[str, Any]:
+    """As stored; empty where none was set."""
+    stored = tx.execute(select(accounts.c.pace).where(_OWN, accounts.c.id == account_id)).scalar_one_or_none()
+    return dict(stored or {})
 
 
 def challenged_at(tx: Tx, account_id: int) -> datetime | None:
@@ -130,7 +143,8 @@ def ask_at_once(tx: Tx, account_id: int, now: datetime) -> None:
 
 
 def take_due(tx: Tx, now: datetime, until: datetime, *, shard: int, shards: int, limit: int) -> list[int]:
-    """Accounts of this shard that are due and have an active connection; nobody else takes them before `until`."""
+    """Accounts of this shard that are due, have an active connection and need no rest; nobody else takes them before
+    `until`."""
     active = select(connections.c.source_account_id).where(
         connections.c.status == "active", connections.c.deleted_at.is_(None)
     )
@@ -143,6 +157,7 @@ def take_due(tx: Tx, now: datetime, until: datetime, *, shard: int, shards: int,
             watches.c.account_id % shards == shard,
             watches.c.account_id.in_(active),
             accounts.c.status.in_([s for s in AccountStatus if s.is_usable]),
+            (accounts.c.cool_down_until.is_(None)) | (accounts.c.cool_down_until <= now),
         )
         .order_by(watches.c.next_poll_at)
         .limit(limit)

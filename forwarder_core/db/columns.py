@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, MetaData, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Identity,
+    MetaData,
+    Text,
+    false,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+
+from forwarder_core.domain.searching import prefix_query
 
 # Names of constraints are fixed by rule, so that migrations can name what they drop.
 metadata = MetaData(
@@ -53,6 +68,17 @@ def word(name: str, *, default: str | None = None, nullable: bool = False) -> Co
 def facts(name: str) -> Column[Any]:
     """A JSON object; empty where nothing was said."""
     return Column(name, JSONB, nullable=False, server_default=text("'{}'::jsonb"))
+
+
+def searchable(column: str) -> Column[Any]:
+    """The words of another column, kept by the database itself; found by `domain.searching`'s queries."""
+    return Column("search", TSVECTOR, Computed(f"to_tsvector('simple'::regconfig, {column})", persisted=True))
+
+
+def found_by(search: ColumnElement[Any], typed: str) -> ColumnElement[bool]:
+    """Rows whose words begin as somebody typed; none where nothing of it is a word."""
+    asked = prefix_query(typed)
+    return false() if asked is None else search.bool_op("@@")(func.to_tsquery(text("'simple'"), asked))
 
 
 def in_batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

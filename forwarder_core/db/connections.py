@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
@@ -11,16 +11,18 @@ from sqlalchemy import Row, func, insert, select, update
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.flow import connections, jobs
+from forwarder_core.domain import filter_rules, schedule_rules
 from forwarder_core.domain.connections import Connection, ConnectionStatus
-from forwarder_core.domain.filters import FilterMode, Filters
-from forwarder_core.domain.retries import RetryPolicy, Strategy
-from forwarder_core.domain.schedules import DEFAULT_INTERVAL_S, Schedule
-from forwarder_core.domain.transforms import Fit, Quality, TooLong, TransformOptions, layout_of, upscale_of
+from forwarder_core.domain.transforms import (
+    Fit,
+    Quality,
+    TooLong,
+    TransformOptions,
+    layout_of,
+    switch_of,
+    upscale_of,
+)
 
-USUAL_RETRIES = RetryPolicy()
-_A_WEEK_MINUTES = 7 * 24 * 60
-_WAIT_KEYS = ("backoff_multiplier", "initial_delay_seconds", "max_delay_seconds")
-_RETRY_KEYS = {*_WAIT_KEYS, "max_attempts", "backoff_strategy", "retry_on_errors", "no_retry_on_errors"}
 _OWN = (connections.c.workspace_id == WORKSPACE) & connections.c.deleted_at.is_(None)
 
 
@@ -56,8 +58,21 @@ def active_of_source(tx: Tx, account_id: int) -> list[Connection]:
     return [connection_of(row) for row in tx.execute(query.order_by(connections.c.id))]
 
 
+def has_source(tx: Tx, account_id: int) -> bool:
+    """Does a connection, whatever its state, take posts from this account?"""
+    query = select(connections.c.id).where(_OWN, connections.c.source_account_id == account_id)
+    return tx.execute(query.limit(1)).one_or_none() is not None
+
+
 def change(tx: Tx, connection_id: int, values: Mapping[str, Any]) -> bool:
     return tx.execute(update(connections).where(_OWN, connections.c.id == connection_id).values(**values)).rowcount == 1
+
+
+def pause_active(tx: Tx, connection_id: int, reason: str) -> bool:
+    """Pause the connection where it is active; one the admin stopped stays stopped."""
+    active = (_OWN, connections.c.id == connection_id, connections.c.status == ConnectionStatus.ACTIVE)
+    paused = update(connections).where(*active).values(status=ConnectionStatus.PAUSED, status_reason=reason)
+    return tx.execute(paused).rowcount == 1
 
 
 def pause_all_of(tx: Tx, account_id: int, reason: str) -> list[int]:
@@ -112,67 +127,19 @@ def connection_of(row: Row[Any]) -> Connection:
         status=ConnectionStatus(row.status),
         status_reason=row.status_reason,
         proxy_id=row.proxy_id,
+        token_ref=row.token_ref,
         proxy_policy=row.proxy_policy,
-        filters=filters_of(row.filters),
-        schedule=schedule_of(row.schedule),
+        filters=filter_rules.read(row.filters),
+        schedule=schedule_rules.read(row.schedule),
         transform=transform_of(row.transform_options),
         publish=row.publish_options,
         retry_policy=row.retry_policy,
+        on_ambiguous=row.on_ambiguous,
         priority=row.priority,
         started_at=row.started_at,
         last_run_at=row.last_run_at,
         created_at=row.created_at,
     )
-
-
-def filters_of(stored: Mapping[str, Any]) -> Filters:
-    days = stored.get("date_range") or {}
-    return Filters(
-        mode=FilterMode(stored.get("mode", FilterMode.ALL_NEW)),
-        caption_keywords=_words(stored.get("caption_keywords", ())),
-        include_old_posts=bool(stored.get("include_old_posts", False)),
-        newest_n=int(stored["newest_n"]) if stored.get("newest_n") is not None else None,
-        max_age_h=float(stored["max_age_h"]) if stored.get("max_age_h") is not None else None,
-        old_from=date.fromisoformat(days["from"]) if days.get("from") else None,
-        old_to=date.fromisoformat(days["to"]) if days.get("to") else None,
-    )
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not all(isinstance(word, str) and word.strip() for word in value):
-        raise ValueError("caption_keywords must be a list of words")
-    return tuple(value)
-
-
-def schedule_of(stored: Mapping[str, Any]) -> Schedule:
-    """Raises ValueError for an interval that is no positive number of minutes."""
-    minutes = stored.get("check_interval_minutes", DEFAULT_INTERVAL_S / 60)
-    if isinstance(minutes, bool) or not isinstance(minutes, (int, float)) or not 0 < minutes <= _A_WEEK_MINUTES:
-        raise ValueError("check_interval_minutes must be a number of minutes above 0 and at most a week")
-    return Schedule(check_interval_s=minutes * 60)
-
-
-def retry_policy_of(stored: Mapping[str, Any], usual: RetryPolicy = USUAL_RETRIES) -> RetryPolicy:
-    """The policy a connection asks for, over the usual one. Raises ValueError for values that make none."""
-    if unknown := stored.keys() - _RETRY_KEYS:
-        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
-    waits = {key: _not_negative(key, stored[key]) for key in _WAIT_KEYS if key in stored}
-    return RetryPolicy(
-        max_retries=int(_not_negative("max_attempts", stored.get("max_attempts", usual.max_retries))),
-        delays_s=() if waits or "backoff_strategy" in stored else usual.delays_s,
-        strategy=Strategy(stored.get("backoff_strategy", usual.strategy)),
-        multiplier=waits.get("backoff_multiplier", usual.multiplier),
-        initial_delay_s=waits.get("initial_delay_seconds", usual.initial_delay_s),
-        max_delay_s=waits.get("max_delay_seconds", usual.max_delay_s),
-        retry_on=frozenset(stored.get("retry_on_errors", ())),
-        no_retry_on=frozenset(stored.get("no_retry_on_errors", ())),
-    )
-
-
-def _not_negative(key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1_000_000:
-        raise ValueError(f"{key} must be a number from 0 to 1,000,000")
-    return float(value)
 
 
 def transform_of(stored: Mapping[str, Any]) -> TransformOptions:
@@ -183,6 +150,8 @@ def transform_of(stored: Mapping[str, Any]) -> TransformOptions:
         quality=Quality(stored.get("quality", Quality.OPTIMIZED)),
         too_long=TooLong(stored.get("too_long", TooLong.TRIM)),
         fit=Fit(stored.get("fit", Fit.PAD)),
+        normalize_loudness=switch_of(stored, "normalize_loudness"),
+        measure_quality=switch_of(stored, "measure_quality"),
         layout=layout_of(stored.get("greenscreen")),
     )
 

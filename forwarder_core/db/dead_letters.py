@@ -27,9 +27,10 @@ def waiting_for_account(tx: Tx, account_id: int) -> list[int]:
 
 
 def dead_of(tx: Tx, error: str, connection_id: int | None = None) -> list[int]:
-    """Dead letters whose last error this is, of connections that still exist."""
+    """Dead letters whose last error this is, of connections that may start them."""
     query = select(jobs.c.id).join(connections, connections.c.id == jobs.c.connection_id).order_by(jobs.c.id)
     query = query.where(_is_letter(), jobs.c.error_code == error, connections.c.deleted_at.is_(None))
+    query = query.where(connections.c.status != "stopped")
     if connection_id is not None:
         query = query.where(jobs.c.connection_id == connection_id)
     return list(tx.execute(query).scalars())

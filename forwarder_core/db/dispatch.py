@@ -1,12 +1,13 @@
 """Dispatch in SQL: which jobs may start now. The one place that says what is due, and what may run at all.
 
 The fact to know: `due` is called under one lock (`lock_dispatch`), so that two dispatchers never choose the same job;
-`may_run` is asked again by the claim, so that a Stop takes effect at once.
+`may_run` is asked again by the claim, so that a Stop takes effect at once. A job of a stopped connection still runs
+where its post may be live: not to publish it, but to find out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select, text, update
@@ -14,14 +15,18 @@ from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select, t
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.accounts import accounts
-from forwarder_core.db.tables.flow import connections, jobs
+from forwarder_core.db.tables.flow import connections, jobs, publications
 from forwarder_core.domain.accounts import AccountStatus
+from forwarder_core.domain.dispatching import Ends, fitting
 from forwarder_core.domain.jobs import Dispatch, JobStatus
+from forwarder_core.domain.publications import PublicationState
 
 SOURCE, DESTINATION = accounts.alias("source"), accounts.alias("destination")
 _LOCK = 7_302_118_447_002  # one dispatcher at a time, in all processes
 _OWN = jobs.c.workspace_id == WORKSPACE
 _USABLE = [status for status in AccountStatus if status.is_usable]
+_PAST = [state for state in PublicationState if state.may_be_live]
+_WAITING = [JobStatus.QUEUED, JobStatus.RETRY_WAIT, JobStatus.PAUSED, JobStatus.CAPTCHA]
 
 
 def lock_dispatch(tx: Tx) -> None:
@@ -29,14 +34,35 @@ def lock_dispatch(tx: Tx) -> None:
     tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
-def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: int) -> list[Dispatch]:
-    """The jobs that may start now, most urgent first, at most `room`; call under `lock_dispatch`.
+def due(
+    tx: Tx,
+    now: datetime,
+    *,
+    room: int,
+    per_destination: int,
+    per_source: int,
+    may: Callable[[Dispatch], bool] = lambda _: True,
+) -> list[Dispatch]:
+    """The jobs that may start now, most urgent first and old posts after new ones, at most `room`; call under
+    `lock_dispatch`.
 
     At most `per_destination` jobs of one destination account and `per_source` of one source account are under way
-    (running or dispatched) at once, those chosen here included. A destination's queue is cut first, so that a long
-    one holds up no other destination of the same source.
+    (running or dispatched) at once, those chosen here included. `may`: see `dispatching.fitting`.
     """
-    busy = _under_way(now)
+    return fitting(
+        _candidates(tx, now, min(per_destination, per_source)),
+        _ends_under_way(tx, now),
+        room=room,
+        per_destination=per_destination,
+        per_source=per_source,
+        may=may,
+    )
+
+
+def _candidates(tx: Tx, now: datetime, most: int) -> list[Dispatch]:
+    """Of each connection, as many due jobs as could start at most: a long queue is not read to its end."""
+    urgency = (jobs.c.is_old, jobs.c.priority.desc(), jobs.c.id)
+    nth = func.row_number().over(partition_by=jobs.c.connection_id, order_by=urgency)
     waiting = (
         select(
             jobs.c.id,
@@ -44,8 +70,11 @@ def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: i
             jobs.c.connection_id,
             jobs.c.source_post_id,
             jobs.c.priority,
+            jobs.c.is_old,
+            jobs.c.is_urgent,
             connections.c.source_account_id,
             connections.c.destination_account_id,
+            nth.label("nth"),
         )
         .join(connections, connections.c.id == jobs.c.connection_id)
         .join(SOURCE, SOURCE.c.id == connections.c.source_account_id)
@@ -53,10 +82,9 @@ def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: i
         .where(_OWN, _is_due(now), may_run(now))
         .subquery()
     )
-    fitting = _cut(
-        _cut(waiting, busy, "destination_account_id", per_destination), busy, "source_account_id", per_source
-    )
-    query = select(fitting).order_by(fitting.c.priority.desc(), fitting.c.id).limit(room)
+    again = (waiting.c.is_old, waiting.c.priority.desc(), waiting.c.id)
+    past = select(publications.c.id).where(publications.c.job_id == waiting.c.id, publications.c.state.in_(_PAST))
+    query = select(waiting, past.exists().label("is_past")).where(waiting.c.nth <= most).order_by(*again)
     return [
         Dispatch(
             row.id,
@@ -66,18 +94,18 @@ def due(tx: Tx, now: datetime, *, room: int, per_destination: int, per_source: i
             row.priority,
             row.source_account_id,
             row.destination_account_id,
+            row.is_old,
+            row.is_urgent,
+            row.is_past,
         )
         for row in tx.execute(query)
     ]
 
 
-def _cut(waiting: Subquery, busy: Subquery, end: str, most: int) -> Subquery:
-    """Of each account at this end, only as many as there is room for beside those under way."""
-    nth = func.row_number().over(partition_by=waiting.c[end], order_by=(waiting.c.priority.desc(), waiting.c.id))
-    under_way = select(func.count()).where(busy.c[end] == waiting.c[end]).correlate(waiting).scalar_subquery()
-    ranked = select(waiting, nth.label("nth"), under_way.label("under_way")).subquery()
-    columns = [column for column in ranked.c if column.name not in ("nth", "under_way")]
-    return select(*columns).where(ranked.c.nth + ranked.c.under_way <= most).subquery()
+def _ends_under_way(tx: Tx, now: datetime) -> list[Ends]:
+    busy = _under_way(now)
+    rows = tx.execute(select(busy.c.source_account_id, busy.c.destination_account_id))
+    return [(row.source_account_id, row.destination_account_id) for row in rows]
 
 
 def stamp(tx: Tx, chosen: Sequence[Dispatch], until: datetime) -> None:
@@ -92,9 +120,7 @@ def stamp(tx: Tx, chosen: Sequence[Dispatch], until: datetime) -> None:
 
 def busy_accounts(tx: Tx, now: datetime) -> set[int]:
     """The accounts at either end of a job under way."""
-    busy = _under_way(now)
-    rows = tx.execute(select(busy.c.source_account_id, busy.c.destination_account_id))
-    return {account for row in rows for account in row}
+    return {account for ends in _ends_under_way(tx, now) for account in ends}
 
 
 def stamp_again(tx: Tx, job_id: int, until: datetime) -> int | None:
@@ -132,13 +158,44 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
 
 
 def may_run(now: datetime) -> ColumnElement[bool]:
-    """The connection is active, both accounts are usable and neither is cooling down."""
+    """The connection is active, or stopped while the job's post may be live; both accounts are usable and neither is
+    cooling down."""
+    is_active = and_(connections.c.status == "active", connections.c.deleted_at.is_(None))
     return and_(
-        connections.c.status == "active",
-        connections.c.deleted_at.is_(None),
+        or_(is_active, and_(_is_stopped(), _is_in(PublicationState.COMMITTING))),
         *(end.c.status.in_(_USABLE) for end in (SOURCE, DESTINATION)),
         *(or_(end.c.cool_down_until.is_(None), end.c.cool_down_until <= now) for end in (SOURCE, DESTINATION)),
     )
+
+
+def left_by_their_connection(tx: Tx, connection_id: int | None = None) -> list[int]:
+    """Jobs no worker holds whose connection (this one, or any) is stopped or deleted: nothing starts them any more.
+
+    Those whose post may be live are not among them: what became of it is found out first.
+    """
+    query = (
+        select(jobs.c.id)
+        .join(connections, connections.c.id == jobs.c.connection_id)
+        .where(
+            _OWN,
+            jobs.c.status.in_(_WAITING),
+            _is_stopped(),
+            ~_is_in(PublicationState.COMMITTING, PublicationState.UNCONFIRMED),
+        )
+    )
+    if connection_id is not None:
+        query = query.where(jobs.c.connection_id == connection_id)
+    return list(tx.execute(query).scalars())
+
+
+def _is_stopped() -> ColumnElement[bool]:
+    return or_(connections.c.status == "stopped", connections.c.deleted_at.is_not(None))
+
+
+def _is_in(*states: PublicationState) -> ColumnElement[bool]:
+    """Has the job a publication in one of these states?"""
+    found = select(publications.c.id).where(publications.c.job_id == jobs.c.id, publications.c.state.in_(states))
+    return found.correlate(jobs).exists()
 
 
 def _under_way(now: datetime) -> Subquery:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.columns import WORKSPACE, found_by
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.system import log_events, settings, workers
 
@@ -18,9 +18,14 @@ def log(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     tx.execute(insert(log_events), [dict(row) for row in rows])
 
 
-def logs(tx: Tx, *, before_id: int, limit: int, **wanted: Any) -> list[dict[str, Any]]:
-    """Newest first. `wanted`: job_id, connection_id, account_id, level, code, since, until, q."""
-    query = select(log_events).where(log_events.c.workspace_id == WORKSPACE, log_events.c.id < before_id)
+_LINE = [column for column in log_events.c if column.name != "search"]
+
+
+def logs(tx: Tx, *, before_id: int, limit: int, oldest_first: bool = False, **wanted: Any) -> list[dict[str, Any]]:
+    """Newest first, or oldest first from `before_id` on. `wanted`: job_id, connection_id, account_id, level, code,
+    since, until, q (beginnings of words)."""
+    beyond = log_events.c.id > before_id if oldest_first else log_events.c.id < before_id
+    query = select(*_LINE).where(log_events.c.workspace_id == WORKSPACE, beyond)
     for name in ("job_id", "connection_id", "account_id", "level", "code"):
         if wanted.get(name) is not None:
             query = query.where(log_events.c[name] == wanted[name])
@@ -29,8 +34,9 @@ def logs(tx: Tx, *, before_id: int, limit: int, **wanted: Any) -> list[dict[str,
     if wanted.get("until"):
         query = query.where(log_events.c.at <= wanted["until"])
     if wanted.get("q"):
-        query = query.where(log_events.c.text.ilike(func.concat("%", wanted["q"], "%")))
-    return [dict(row) for row in tx.execute(query.order_by(log_events.c.id.desc()).limit(limit)).mappings()]
+        query = query.where(found_by(log_events.c.search, wanted["q"]))
+    order = log_events.c.id.asc() if oldest_first else log_events.c.id.desc()
+    return [dict(row) for row in tx.execute(query.order_by(order).limit(limit)).mappings()]
 
 
 def forget_logs(tx: Tx, before: datetime) -> int:

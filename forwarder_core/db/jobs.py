@@ -14,10 +14,11 @@ from sqlalchemy import ColumnElement, Row, case, func, insert, literal, or_, sel
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db import accounts as accounts_db
+from forwarder_core.db import attempts as attempts_db
 from forwarder_core.db.columns import WORKSPACE, in_batches
 from forwarder_core.db.dispatch import DESTINATION, SOURCE, may_run
 from forwarder_core.db.engine import Tx
-from forwarder_core.db.tables.flow import attempts, connections, jobs, source_posts
+from forwarder_core.db.tables.flow import attempts, connections, jobs, publications, source_posts
 from forwarder_core.domain.jobs import (
     SYNONYMS,
     Errand,
@@ -29,6 +30,7 @@ from forwarder_core.domain.jobs import (
     WaitReason,
     before,
 )
+from forwarder_core.domain.publications import CLOSED
 
 _OWN = jobs.c.workspace_id == WORKSPACE
 
@@ -84,6 +86,9 @@ def claim(
 ) -> Lease | None:
     """Take the job for the launch `dispatch_no`, unless it was taken, moved or stopped meanwhile (None).
 
+    A run that took longer to start than its stamp lasted goes by the present stamp: on a machine so slow that every
+    run does, no job would ever begin otherwise.
+
     The connection and both accounts are looked at again in the same statement: a Stop takes effect at once.
     """
     allowed = (
@@ -98,7 +103,7 @@ def claim(
         .where(
             _OWN,
             jobs.c.id == job_id,
-            jobs.c.dispatch_no == dispatch_no,
+            jobs.c.dispatch_no >= dispatch_no,
             jobs.c.dispatched_until >= now,
             jobs.c.status.in_(before(JobStatus.RUNNING)),
             allowed,
@@ -170,29 +175,8 @@ def close(
     if tx.execute(ended).rowcount != 1:
         return False
     ended_as = attempt_state or ("success" if status is JobStatus.SUCCESS else "failed")
-    end_attempt(tx, lease.attempt_id, ended_as, now, failure)
+    attempts_db.end(tx, lease.attempt_id, ended_as, now, failure)
     return True
-
-
-def end_attempt(tx: Tx, attempt_id: int, state: str, now: datetime, failure: Failure | None = None) -> None:
-    tx.execute(
-        update(attempts)
-        .where(attempts.c.id == attempt_id, attempts.c.ended_at.is_(None))
-        .values(
-            state=state,
-            ended_at=now,
-            step=select(jobs.c.step).where(jobs.c.id == attempts.c.job_id).scalar_subquery(),
-            error_code=failure.code if failure else None,
-            error_message=failure.message if failure else None,
-        )
-    )
-
-
-def note_attempt(tx: Tx, lease: Lease, *, seconds: Mapping[str, float] | None = None, **values: Any) -> None:
-    """Add facts to the attempt: seconds per step, bytes, proxy."""
-    if seconds:
-        values["seconds"] = attempts.c.seconds.op("||")(literal(dict(seconds), attempts.c.seconds.type))
-    tx.execute(update(attempts).where(attempts.c.id == lease.attempt_id).values(**values))
 
 
 def is_held(tx: Tx, lease: Lease, *, lock: bool = False) -> bool:
@@ -302,6 +286,14 @@ def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
 
 
 def errand(tx: Tx, job_id: int) -> Errand:
+    """Its destination is where its publication is, should the connection lead elsewhere by now."""
+    begun = (
+        select(publications.c.destination_account_id)
+        .where(publications.c.job_id == jobs.c.id, publications.c.state.not_in([s.value for s in CLOSED]))
+        .order_by(publications.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     query = (
         select(
             jobs,
@@ -309,12 +301,14 @@ def errand(tx: Tx, job_id: int) -> Errand:
             connections.c.proxy_id,
             connections.c.transform_options,
             connections.c.publish_options,
+            connections.c.filters,
             connections.c.source_account_id,
-            connections.c.destination_account_id,
+            func.coalesce(begun, connections.c.destination_account_id).label("destination_account_id"),
             source_posts.c.platform_post_id,
             source_posts.c.url.label("source_url"),
             source_posts.c.caption,
             source_posts.c.posted_at,
+            source_posts.c.facts.label("post_facts"),
         )
         .join(connections, connections.c.id == jobs.c.connection_id)
         .join(source_posts, source_posts.c.id == jobs.c.source_post_id)
@@ -338,6 +332,8 @@ def errand(tx: Tx, job_id: int) -> Errand:
         posted_at=row.posted_at,
         transform_options=row.transform_options,
         publish_options=row.publish_options,
+        is_muted=bool(row.post_facts.get("has_licensed_music")) and row.filters.get("licensed_music") == "mute",
+        has_audio=row.post_facts.get("has_audio"),
     )
 
 
@@ -358,11 +354,6 @@ def waiting_for_challenge(tx: Tx, account_id: int) -> list[int]:
     uses = or_(connections.c.source_account_id == account_id, connections.c.destination_account_id == account_id)
     query = select(jobs.c.id).join(connections, connections.c.id == jobs.c.connection_id)
     return list(tx.execute(query.where(_OWN, uses, jobs.c.status == JobStatus.CAPTCHA).order_by(jobs.c.id)).scalars())
-
-
-def attempts_of(tx: Tx, job_id: int) -> list[dict[str, Any]]:
-    query = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.n)
-    return [dict(row) for row in tx.execute(query).mappings()]
 
 
 def count_by_status(tx: Tx, *, since: datetime | None = None) -> dict[str, int]:

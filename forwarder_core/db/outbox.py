@@ -69,15 +69,21 @@ def post(
     now: datetime,
     cause: str | None = None,
     severity: str = "medium",
-) -> bool:
-    """Put a message into the outbox in the transaction that causes it; False when it is there already."""
+    is_muted: bool = False,
+) -> int | None:
+    """Put a message into the outbox in the transaction that causes it; None when it is there already.
+
+    `is_muted`: it goes other roads, and stays here as history.
+    """
     values = {"dedupe_key": dedupe_key, "kind": kind, "thread": thread, "payload": dict(payload), "severity": severity}
+    state = MessageState.MUTED if is_muted else MessageState.WAITING
     made = (
         upsert(outbox)
-        .values(cause=cause or kind, next_at=now, created_at=now, **values)
+        .values(cause=cause or kind, next_at=now, created_at=now, state=state, **values)
         .on_conflict_do_nothing(index_elements=["workspace_id", "dedupe_key"])
     )
-    return tx.execute(made.returning(outbox.c.id)).one_or_none() is not None
+    id_: int | None = tx.execute(made.returning(outbox.c.id)).scalar_one_or_none()
+    return id_
 
 
 # ---- sending ----------------------------------------------------------------------------------------------------

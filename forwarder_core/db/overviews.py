@@ -12,13 +12,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 
-from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.columns import WORKSPACE, found_by
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.jobs import job_of
 from forwarder_core.db.tables.accounts import accounts, proxies, watches
 from forwarder_core.db.tables.flow import connections, jobs, media_files, source_posts
 from forwarder_core.domain.accounts import AccountStatus
-from forwarder_core.domain.jobs import Job, JobStatus
+from forwarder_core.domain.jobs import Job, JobStatus, WaitReason
+from forwarder_core.domain.searching import exact_id
 
 _OWN = jobs.c.workspace_id == WORKSPACE
 _SHOWN = jobs.c.deleted_at.is_(None)  # a dead letter the admin deleted is on no list
@@ -59,17 +60,39 @@ def job(tx: Tx, job_id: int) -> JobView | None:
     return None if row is None else _view_of(row)
 
 
-def job_page(tx: Tx, *, before_id: int, limit: int, **wanted: Any) -> list[JobView]:
-    """Newest first by id. `wanted`: status (sequence), connection_id, account_id, error, since, until."""
-    query = _views().where(jobs.c.id < before_id, *_wanted(wanted)).order_by(jobs.c.id.desc()).limit(limit)
-    return [_view_of(row) for row in tx.execute(query)]
+def job_page(
+    tx: Tx, *, before_id: int, limit: int, oldest_first: bool = False, q: str | None = None, **wanted: Any
+) -> list[JobView]:
+    """Newest first by id, or oldest first from `before_id` on. `wanted`: status (sequence), connection_id, account_id,
+    error, since, until. `q`: beginnings of words of the caption, or an id exactly."""
+    beyond = jobs.c.id > before_id if oldest_first else jobs.c.id < before_id
+    query = _views().where(beyond, *_wanted(wanted), *_searched(tx, q))
+    ordered = query.order_by(jobs.c.id.asc() if oldest_first else jobs.c.id.desc())
+    return [_view_of(row) for row in tx.execute(ordered.limit(limit))]
 
 
-def count_jobs(tx: Tx, **wanted: Any) -> int:
+def _searched(tx: Tx, typed: str | None) -> list[ColumnElement[bool]]:
+    """An id that is there goes before words: who types one means it."""
+    if not typed or not typed.strip():
+        return []
+    number = exact_id(typed)
+    known = select(accounts.c.id).where(accounts.c.workspace_id == WORKSPACE)  # what the index of post ids begins with
+    same = select(source_posts.c.id).where(
+        source_posts.c.account_id.in_(known), source_posts.c.platform_post_id == typed.strip()
+    )
+    post_ids = list(tx.execute(same.limit(100)).scalars())
+    job_ids = list(tx.execute(select(jobs.c.id).where(_OWN, jobs.c.id == number)).scalars()) if number else []
+    if post_ids or job_ids:
+        return [or_(jobs.c.source_post_id.in_(post_ids), jobs.c.id.in_(job_ids))]
+    found = select(source_posts.c.id).where(found_by(source_posts.c.search, typed))
+    return [jobs.c.source_post_id.in_(found)]
+
+
+def count_jobs(tx: Tx, *, q: str | None = None, **wanted: Any) -> int:
     query = (
         select(func.count())
         .select_from(jobs.join(connections, connections.c.id == jobs.c.connection_id))
-        .where(_OWN, _SHOWN, *_wanted(wanted))
+        .where(_OWN, _SHOWN, *_wanted(wanted), *_searched(tx, q))
     )
     return tx.execute(query).scalar_one()
 
@@ -106,6 +129,14 @@ def waits_s(tx: Tx, since: datetime) -> float | None:
     waited = func.avg(func.extract("epoch", jobs.c.started_at - jobs.c.created_at))
     found = tx.execute(select(waited).where(_OWN, jobs.c.started_at >= since)).scalar_one()
     return None if found is None else float(found)
+
+
+def last_planned(tx: Tx, connection_id: int, now: datetime) -> datetime:
+    """When the last old post of this connection goes that waits for its day; `now` where none does."""
+    last = select(func.max(jobs.c.next_attempt_at)).where(
+        jobs.c.connection_id == connection_id, jobs.c.wait_reason == WaitReason.DRIP
+    )
+    return max(now, tx.execute(last).scalar_one() or now)
 
 
 def oldest_due_watch(tx: Tx) -> datetime | None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, exists, func, insert, select
+from sqlalchemy import Row, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE, in_batches
@@ -27,6 +27,34 @@ def record(tx: Tx, account_id: int, posts: Iterable[SeenPost], now: datetime) ->
         made = made.on_conflict_do_nothing(index_elements=["account_id", "platform_post_id"])
         new += len(tx.execute(made.returning(source_posts.c.id)).all())
     return new
+
+
+def refresh_held(tx: Tx, account_id: int, posts: Iterable[SeenPost]) -> None:
+    """Take over what the source tells now of posts that wait for a decision: their counts will decide it."""
+    held = (
+        select(source_posts.c.platform_post_id)
+        .join(decisions, decisions.c.source_post_id == source_posts.c.id)
+        .where(source_posts.c.account_id == account_id, decisions.c.verdict == Verdict.HELD)
+    )
+    waiting = set(tx.execute(held).scalars())
+    for post in posts:
+        if post.platform_post_id in waiting:
+            mine = (source_posts.c.account_id == account_id) & (
+                source_posts.c.platform_post_id == post.platform_post_id
+            )
+            facts = _row(account_id, post, post.posted_at)["facts"]
+            tx.execute(update(source_posts).where(mine).values(facts=source_posts.c.facts.op("||")(facts)))
+
+
+def oldest_ripe(tx: Tx, account_id: int, now: datetime) -> datetime | None:
+    """When the oldest post was posted whose held decision is due: a look must reach it, to read its counts."""
+    query = (
+        select(func.min(source_posts.c.posted_at))
+        .join(decisions, decisions.c.source_post_id == source_posts.c.id)
+        .where(source_posts.c.account_id == account_id, decisions.c.verdict == Verdict.HELD, decisions.c.until <= now)
+    )
+    oldest: datetime | None = tx.execute(query).scalar_one()
+    return oldest
 
 
 def known_among(tx: Tx, account_id: int, platform_post_ids: Sequence[str]) -> set[str]:
@@ -49,9 +77,16 @@ def undecided(tx: Tx, connection_id: int, account_id: int) -> list[SourcePost]:
     return [_post_of(row) for row in tx.execute(query.order_by(source_posts.c.posted_at, source_posts.c.id))]
 
 
-def decide(tx: Tx, connection_id: int, verdicts: Mapping[int, Decision], now: datetime) -> None:
-    """Write the decision about each post id. A post decided in the meantime keeps its decision, unless that was
-    to hold it."""
+def decide(
+    tx: Tx,
+    connection_id: int,
+    verdicts: Mapping[int, Decision],
+    now: datetime,
+    *,
+    over: Sequence[Verdict] = (Verdict.HELD,),
+) -> None:
+    """Write the decision about each post id. A post decided in the meantime keeps its decision, unless that is one of
+    `over`."""
     rows = [
         {
             "connection_id": connection_id,
@@ -70,9 +105,26 @@ def decide(tx: Tx, connection_id: int, verdicts: Mapping[int, Decision], now: da
             made.on_conflict_do_update(
                 index_elements=["connection_id", "source_post_id"],
                 set_={name: made.excluded[name] for name in ("verdict", "rule", "value", "until", "decided_at")},
-                where=decisions.c.verdict == Verdict.HELD,
+                where=decisions.c.verdict.in_([verdict.value for verdict in over]),
             )
         )
+
+
+def before(tx: Tx, connection_id: int, account_id: int, at: datetime) -> list[tuple[SourcePost, Decision | None]]:
+    """The posts of the account from before `at`, oldest first, each with the decision of this connection, if any."""
+    query = (
+        select(source_posts, decisions.c.verdict, decisions.c.rule, decisions.c.value, decisions.c.until)
+        .outerjoin(
+            decisions,
+            and_(decisions.c.source_post_id == source_posts.c.id, decisions.c.connection_id == connection_id),
+        )
+        .where(_OWN, source_posts.c.account_id == account_id, source_posts.c.posted_at < at)
+        .order_by(source_posts.c.posted_at, source_posts.c.id)
+    )
+    return [
+        (_post_of(row), Decision(Verdict(row.verdict), row.rule, row.value, row.until) if row.verdict else None)
+        for row in tx.execute(query)
+    ]
 
 
 def with_decisions(tx: Tx, connection_id: int, *, before: int, limit: int) -> list[tuple[SourcePost, Decision]]:
@@ -89,6 +141,11 @@ def with_decisions(tx: Tx, connection_id: int, *, before: int, limit: int) -> li
     ]
 
 
+def get(tx: Tx, post_id: int) -> SourcePost | None:
+    row = tx.execute(select(source_posts).where(_OWN, source_posts.c.id == post_id)).one_or_none()
+    return None if row is None else _post_of(row)
+
+
 def find(tx: Tx, account_id: int, platform_post_id: str) -> SourcePost | None:
     query = select(source_posts).where(
         _OWN, source_posts.c.account_id == account_id, source_posts.c.platform_post_id == platform_post_id
@@ -101,6 +158,28 @@ def decision_of(tx: Tx, connection_id: int, post_id: int) -> Decision | None:
     query = select(decisions).where(decisions.c.connection_id == connection_id, decisions.c.source_post_id == post_id)
     row = tx.execute(query).one_or_none()
     return None if row is None else Decision(Verdict(row.verdict), row.rule, row.value, row.until)
+
+
+def find_anywhere(tx: Tx, words: str) -> list[SourcePost]:
+    """Posts of any account by their platform's id or their address, as a person copies it."""
+    bare = words.partition("?")[0].rstrip("/")
+    same = or_(source_posts.c.platform_post_id == words, source_posts.c.url.in_([words, bare, f"{bare}/"]))
+    query = select(source_posts).where(source_posts.c.workspace_id == WORKSPACE, same)
+    return [_post_of(row) for row in tx.execute(query.order_by(source_posts.c.id.desc()).limit(20))]
+
+
+def decisions_about(tx: Tx, post_ids: Sequence[int]) -> list[tuple[str, int, int, Decision]]:
+    """What every connection decided about these posts: its name, its id, the post's, and the decision."""
+    query = (
+        select(connections.c.name, decisions)
+        .join(connections, connections.c.id == decisions.c.connection_id)
+        .where(connections.c.workspace_id == WORKSPACE, decisions.c.source_post_id.in_(post_ids))
+        .order_by(decisions.c.id)
+    )
+    return [
+        (r.name, r.connection_id, r.source_post_id, Decision(Verdict(r.verdict), r.rule, r.value, r.until))
+        for r in tx.execute(query)
+    ]
 
 
 def count_undecided(tx: Tx) -> int:
@@ -128,16 +207,43 @@ def roots_of(tx: Tx, platform: str, remote_ids: Sequence[str]) -> dict[str, int]
     return found
 
 
-def add_origin(tx: Tx, *, platform: str, remote_id: str, root_post_id: int, publication_id: int, now: datetime) -> None:
-    tx.execute(
-        insert(origins).values(
-            platform=platform,
-            remote_id=remote_id,
-            root_post_id=root_post_id,
-            publication_id=publication_id,
-            created_at=now,
-        )
+def roots_of_posts(tx: Tx, platform: str, seen: Sequence[SeenPost]) -> dict[str, int]:
+    """As `roots_of`, by the posts' ids; found by their address too, where an id differs by the way of looking at it."""
+    known = roots_of(tx, platform, [name for post in seen for name in (post.platform_post_id, post.url) if name])
+    named = ((post.platform_post_id, known.get(post.platform_post_id, known.get(post.url))) for post in seen)
+    return {post_id: root for post_id, root in named if root is not None}
+
+
+def add_origin(
+    tx: Tx,
+    *,
+    platform: str,
+    remote_id: str,
+    root_post_id: int,
+    publication_id: int,
+    now: datetime,
+    address: str | None = None,
+) -> None:
+    """Enter what we created: by its id, and by its own address where that is known. A name known already stays."""
+    for name in (remote_id, address):
+        if name:
+            made = upsert(origins).values(
+                platform=platform,
+                remote_id=name,
+                root_post_id=root_post_id,
+                publication_id=publication_id,
+                created_at=now,
+            )
+            tx.execute(made.on_conflict_do_nothing())
+
+
+def named(tx: Tx, platform: str, name: str) -> int | None:
+    """The publication the ledger has under this id or address."""
+    query = select(origins.c.publication_id).where(
+        origins.c.workspace_id == WORKSPACE, origins.c.platform == platform, origins.c.remote_id == name
     )
+    found: int | None = tx.execute(query).scalar_one_or_none()
+    return found
 
 
 def _row(account_id: int, post: SeenPost, now: datetime) -> dict[str, Any]:

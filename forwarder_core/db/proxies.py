@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, func, insert, or_, select, update
 
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
@@ -14,7 +14,7 @@ from forwarder_core.db.tables.accounts import accounts, proxies, proxy_checks
 from forwarder_core.db.tables.flow import attempts, connections, jobs
 from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.proxies import Assignment, End, Health, Proxy, ProxyPolicy, ProxyType, Test, Use
-from forwarder_core.errors import ProxyFailed
+from forwarder_core.errors import NetworkFailed, OutcomeUnknown, ProxyFailed
 
 _OWN = proxies.c.workspace_id == WORKSPACE
 _CONNECTIONS = (connections.c.workspace_id == WORKSPACE) & connections.c.deleted_at.is_(None)
@@ -95,6 +95,15 @@ def last_tests(tx: Tx, proxy_id: int, *, limit: int = 50) -> list[dict[str, Any]
     """Newest first: target, ok, latency_ms, error, at."""
     query = select(proxy_checks).where(proxy_checks.c.proxy_id == proxy_id).order_by(proxy_checks.c.id.desc())
     return [dict(row) for row in tx.execute(query.limit(limit)).mappings()]
+
+
+def found_down(tx: Tx, since: datetime) -> set[int]:
+    """The proxies whose latest check is later than `since` and reached nothing."""
+    latest = select(proxy_checks.c.proxy_id, func.max(proxy_checks.c.at).label("at")).group_by(proxy_checks.c.proxy_id)
+    last = latest.where(proxy_checks.c.at > since).subquery()
+    is_last = (proxy_checks.c.proxy_id == last.c.proxy_id) & (proxy_checks.c.at == last.c.at)
+    query = select(proxy_checks.c.proxy_id).join(last, is_last).group_by(proxy_checks.c.proxy_id)
+    return set(tx.scalars(query.having(~func.bool_or(proxy_checks.c.ok))))
 
 
 def forget_tests(tx: Tx, before: datetime) -> None:
@@ -195,12 +204,31 @@ def attempts_through(tx: Tx, since: datetime) -> dict[str, int]:
     return {str(label): int(n) for label, n in tx.execute(recent.group_by(attempts.c.proxy))}
 
 
-def failures_through(tx: Tx, since: datetime) -> list[tuple[str, datetime]]:
-    """Attempts since then that failed at their proxy: its address, and when."""
-    query = select(attempts.c.proxy, attempts.c.started_at).join(jobs, jobs.c.id == attempts.c.job_id)
+def failures_through(tx: Tx, since: datetime) -> list[tuple[str, datetime, bool]]:
+    """Attempts since then that failed at their proxy: its address, when, and whether that is sure. It is not where only
+    the answer was lost."""
+    at = func.coalesce(attempts.c.ended_at, attempts.c.started_at)
+    query = select(attempts.c.proxy, at, attempts.c.error_code).join(jobs, jobs.c.id == attempts.c.job_id)
     recent = query.where(jobs.c.changed_at >= since, attempts.c.started_at >= since, attempts.c.proxy.is_not(None))
-    failed = recent.where(attempts.c.error_code == ProxyFailed.code)
-    return [(str(row[0]), row[1]) for row in tx.execute(failed)]
+    failed = recent.where(attempts.c.error_code.in_((ProxyFailed.code, OutcomeUnknown.code)))
+    return [(str(row[0]), row[1], row[2] == ProxyFailed.code) for row in tx.execute(failed)]
+
+
+def compared(tx: Tx, job_id: int, label: str, since: datetime) -> dict[tuple[bool, bool], tuple[int, int]]:
+    """How other jobs' attempts since then fared, by (through the proxy `label`, with an account of this job): how many
+    went well, and how many there were. Those that failed for another reason than the way out are left out."""
+    own = select(connections.c.source_account_id, connections.c.destination_account_id)
+    own = own.join(jobs, jobs.c.connection_id == connections.c.id).where(jobs.c.id == job_id)
+    ends = tuple(tx.execute(own).one_or_none() or ())
+    shares = or_(connections.c.source_account_id.in_(ends), connections.c.destination_account_id.in_(ends))
+    is_fine = attempts.c.state == "success"
+    same, ours = (attempts.c.proxy == label).label("same"), shares.label("ours")
+    asked = select(same, ours, func.count().filter(is_fine), func.count()).select_from(attempts)
+    road = asked.join(jobs, jobs.c.id == attempts.c.job_id).join(connections, connections.c.id == jobs.c.connection_id)
+    ended = or_(is_fine, attempts.c.error_code.in_((ProxyFailed.code, NetworkFailed.code)))
+    recent = road.where(attempts.c.started_at >= since, attempts.c.proxy.is_not(None), ended, jobs.c.id != job_id)
+    counted = tx.execute(recent.group_by("same", "ours"))
+    return {(bool(is_same), bool(is_ours)): (int(fine), int(n)) for is_same, is_ours, fine, n in counted}
 
 
 def _use_of(row: Row[Any]) -> Use:

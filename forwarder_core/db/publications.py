@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, Text, and_, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
-from forwarder_core.db.tables.flow import jobs, media_files, publications
+from forwarder_core.db.tables.flow import connections, jobs, media_files, origins, publications, source_posts
+from forwarder_core.domain.echoes import Sent
 from forwarder_core.domain.jobs import Lease
-from forwarder_core.domain.publications import CLOSED, NAMELESS, Publication, PublicationState, before
+from forwarder_core.domain.publications import CLOSED, NAMELESS, UNSENT, Publication, PublicationState, before
 
 _OWN = publications.c.workspace_id == WORKSPACE
+_NAMED_WITHIN = timedelta(minutes=15)  # longer than a look at a published post takes; then its address never comes
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> int:
@@ -53,14 +58,137 @@ def unclear_among(tx: Tx, job_ids: Sequence[int]) -> set[int]:
     return set(tx.execute(query).scalars())
 
 
-def has_open_at(tx: Tx, destination_account_id: int) -> bool:
-    """Is anything on its way to this account whose id we do not know yet?"""
+def free_place(tx: Tx, publication_id: int) -> bool:
+    """Give up a publication nothing of which can be live, of a job that has ended; False where it is more than that.
+
+    A job retried later begins anew; until then it holds no place that another job could fill.
+    """
+    ended = select(jobs.c.id).where(jobs.c.id == publications.c.job_id, jobs.c.status.in_(("dead", "cancelled")))
+    freed = update(publications).where(
+        publications.c.id == publication_id,
+        publications.c.state.in_([s.value for s in UNSENT]),
+        ended.correlate(publications).with_for_update().exists(),
+    )
+    return tx.execute(freed.values(state=PublicationState.ABANDONED, session_ref=None)).rowcount == 1
+
+
+def abandon_unsent(tx: Tx, connection_id: int) -> None:
+    """Give up every publication of a connection nothing of which can be live; none of its jobs may be running."""
+    own = select(jobs.c.id).where(jobs.c.connection_id == connection_id)
+    tx.execute(
+        update(publications)
+        .where(_OWN, publications.c.job_id.in_(own), publications.c.state.in_([s.value for s in UNSENT]))
+        .values(state=PublicationState.ABANDONED, session_ref=None)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A publication a person was asked about, and what its connection says of such."""
+
+    job_id: int
+    publication_id: int
+    since: datetime
+    on_ambiguous: str | dict[str, Any]
+
+
+def unconfirmed(tx: Tx) -> list[Asked]:
+    """Those of active connections that have a policy for them."""
+    query = (
+        select(jobs.c.id, publications.c.id, publications.c.unconfirmed_at, connections.c.on_ambiguous)
+        .join(publications, publications.c.job_id == jobs.c.id)
+        .join(connections, connections.c.id == jobs.c.connection_id)
+        .where(
+            _OWN,
+            jobs.c.status == "unconfirmed",
+            publications.c.state == PublicationState.UNCONFIRMED,
+            publications.c.unconfirmed_at.is_not(None),
+            connections.c.status == "active",
+            connections.c.deleted_at.is_(None),
+            func.jsonb_typeof(connections.c.on_ambiguous) == "object",
+        )
+    )
+    return [Asked(*row) for row in tx.execute(query)]
+
+
+def has_open_at(tx: Tx, destination_account_id: int, now: datetime) -> bool:
+    """Is anything on its way to this account whose id we do not know yet, or just there and its address not known?"""
+    is_named = select(origins.c.id).where(
+        origins.c.publication_id == publications.c.id, origins.c.remote_id == publications.c.remote_url
+    )
+    is_unnamed = and_(
+        publications.c.state == PublicationState.PUBLISHED,
+        publications.c.published_at > now - _NAMED_WITHIN,
+        ~is_named.exists(),
+    )
     query = select(publications.c.id).where(
         _OWN,
         publications.c.destination_account_id == destination_account_id,
-        publications.c.state.in_([s.value for s in NAMELESS]),
+        publications.c.state.in_([s.value for s in NAMELESS]) | is_unnamed,
     )
     return tx.execute(query.limit(1)).one_or_none() is not None
+
+
+def sent_without_id(tx: Tx, account_id: int, since: datetime) -> list[Sent]:
+    """What went out to the account since then, closed without our learning its id there: confirmed by a person
+    without it, or given up as absent, which a late listing may yet prove wrong."""
+    known = select(origins.c.id).where(origins.c.publication_id == publications.c.id).exists()
+    query = select(publications).where(
+        _OWN,
+        publications.c.destination_account_id == account_id,
+        publications.c.committing_at >= since,
+        publications.c.state.in_([PublicationState.PUBLISHED, PublicationState.VERIFIED, PublicationState.ABANDONED]),
+        ~known,
+    )
+    return [
+        Sent(
+            publication_id=row.id,
+            root_post_id=row.root_post_id,
+            marker=row.marker,
+            caption=row.caption,
+            duration_ms=row.duration_ms,
+            committing_at=row.committing_at,
+        )
+        for row in tx.execute(query.order_by(publications.c.id))
+    ]
+
+
+def learn_id(tx: Tx, publication_id: int, remote_id: str, url: str) -> None:
+    """Write down where a publication is that counts as live; one that was given up stays what it is."""
+    live = publications.c.state.in_([PublicationState.PUBLISHED, PublicationState.VERIFIED])
+    found = update(publications).where(publications.c.id == publication_id, live, publications.c.remote_id.is_(None))
+    tx.execute(found.values(remote_id=remote_id, remote_url=url))
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The fingerprint of a root post we published somewhere, with its words at both ends."""
+
+    root_post_id: int
+    fingerprint: bytes
+    duration_ms: int
+    captions: tuple[str, str]
+
+
+def fingerprints_at(tx: Tx, account_id: int, duration_ms: int, *, within_ms: int) -> list[Pictures]:
+    """Of what we published at the account and still counts as live, about so long; the newest thousand."""
+    query = (
+        select(publications.c.root_post_id, media_files.c.fingerprint, media_files.c.duration_ms)
+        .add_columns(source_posts.c.caption, publications.c.caption.label("published_caption"))
+        .join(media_files, (media_files.c.job_id == publications.c.job_id) & (media_files.c.kind == "fetched"))
+        .join(source_posts, source_posts.c.id == publications.c.root_post_id)
+        .where(
+            _OWN,
+            publications.c.destination_account_id == account_id,
+            publications.c.state.in_([PublicationState.PUBLISHED, PublicationState.VERIFIED]),
+            media_files.c.fingerprint.is_not(None),
+            media_files.c.duration_ms.between(duration_ms - within_ms, duration_ms + within_ms),
+        )
+    )
+    return [
+        Pictures(row.root_post_id, row.fingerprint, row.duration_ms, (row.caption, row.published_caption))
+        for row in tx.execute(query.order_by(publications.c.id.desc()).limit(1_000))
+    ]
 
 
 def move(tx: Tx, publication_id: int, to: PublicationState, *, lease: Lease | None, **also: Any) -> bool:
@@ -87,6 +215,13 @@ def keep_file(tx: Tx, job_id: int, kind: str, values: Mapping[str, Any]) -> None
     tx.execute(made.on_conflict_do_update(index_elements=["job_id", "kind"], set_=dict(values)))
 
 
+def note_quality(tx: Tx, job_id: int, quality: Mapping[str, Any]) -> None:
+    """Put how good the rendition is into its receipt."""
+    path, value = literal(["receipt", "quality"], ARRAY(Text)), literal(dict(quality), media_files.c.plan.type)
+    measured = update(media_files).where(media_files.c.job_id == job_id, media_files.c.kind == "rendition")
+    tx.execute(measured.values(plan=func.jsonb_set(media_files.c.plan, path, value)))
+
+
 def file_of(tx: Tx, job_id: int, kind: str) -> Row[Any] | None:
     return tx.execute(
         select(media_files).where(media_files.c.job_id == job_id, media_files.c.kind == kind)
@@ -107,11 +242,13 @@ def publication_of(row: Row[Any]) -> Publication:
         content_sha256=row.content_sha256,
         duration_ms=row.duration_ms,
         caption=row.caption,
+        words=row.words,
         remote_id=row.remote_id,
         remote_url=row.remote_url,
         clean_reads=row.clean_reads,
         created_at=row.created_at,
         committing_at=row.committing_at,
         unclear_since=row.unclear_since,
+        unconfirmed_at=row.unconfirmed_at,
         published_at=row.published_at,
     )

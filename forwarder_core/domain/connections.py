@@ -20,7 +20,8 @@ class ConnectionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """`started_at`: posts from this instant on are new. None until the first start."""
+    """`started_at`: posts from this instant on are new. None until the first start. `token_ref`: the credential of the
+    destination account it publishes with; None for the account's own."""
 
     id: int
     name: str
@@ -30,12 +31,14 @@ class Connection:
     status: ConnectionStatus
     status_reason: str | None = None
     proxy_id: int | None = None
+    token_ref: int | None = None
     proxy_policy: Mapping[str, object] = field(default_factory=dict)
     filters: Filters = field(default_factory=Filters)
     schedule: Schedule = field(default_factory=Schedule)
     transform: TransformOptions = field(default_factory=TransformOptions)
     publish: Mapping[str, object] = field(default_factory=dict)
     retry_policy: Mapping[str, object] = field(default_factory=dict)
+    on_ambiguous: str | Mapping[str, object] = "ask"
     priority: int = 0
     started_at: datetime | None = None
     last_run_at: datetime | None = None

@@ -31,7 +31,7 @@ class JobStatus(StrEnum):
 
 _J = JobStatus
 MOVES: dict[JobStatus, frozenset[JobStatus]] = {
-    _J.QUEUED: frozenset({_J.RUNNING, _J.PAUSED, _J.CANCELLED, _J.DEAD}),
+    _J.QUEUED: frozenset({_J.RUNNING, _J.RETRY_WAIT, _J.PAUSED, _J.CANCELLED, _J.DEAD}),
     _J.RUNNING: frozenset(
         {_J.SUCCESS, _J.RETRY_WAIT, _J.CAPTCHA, _J.PAUSED, _J.UNCONFIRMED, _J.DEAD, _J.CANCELLED, _J.QUEUED}
     ),
@@ -75,6 +75,9 @@ class WaitReason(StrEnum):
     RATE = "rate"
     QUOTA = "quota"
     DAILY_LIMIT = "daily_limit"
+    WINDOW = "window"  # the connection publishes at certain hours
+    SPACING = "spacing"  # the destination had a post a moment ago
+    DRIP = "drip"  # an old post whose day has not come
     SETTLING = "settling"  # the destination's listing may still lag behind a publication
     ACCOUNT = "account"  # an account of the connection needs a person
     HOLD = "hold"
@@ -92,6 +95,21 @@ class Failure:
 
 TERMINATED = Failure("terminated", "The run was terminated by hand.", "Retry the job when it should go on after all.")
 STOPPED = Failure("connection_stopped", "The connection was stopped.", "Retry the job when it should go on after all.")
+WORKER_DIED = Failure(
+    "worker_died",
+    "The worker that carried this job died, or its run ended without a word.",
+    "Nothing: another run takes it up where it stood. Look at the server's memory if it repeats.",
+)
+NEVER_BEGAN = Failure(
+    "run_never_began",
+    "Dagster could not begin the run of this job.",
+    "Look at the run in Dagit; the job is started again by itself.",
+)
+RE_AIMED = Failure(
+    "connection_re_aimed",
+    "The connection was given another destination.",
+    "Retry the job when its post should go to the new destination.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +158,9 @@ class Dispatch:
     priority: int
     source_account_id: int
     destination_account_id: int
+    is_old: bool = False  # posted before its connection's start
+    is_urgent: bool = False  # a person asked for it: it waits for no window
+    is_past: bool = False  # its post may be live: it goes to find out, not to publish
 
     @property
     def partition_key(self) -> str:
@@ -166,3 +187,5 @@ class Errand:
     posted_at: datetime
     transform_options: dict[str, object]
     publish_options: dict[str, object]
+    has_audio: bool | None = None  # what the source's platform says of the post
+    is_muted: bool = False  # it goes without its sound

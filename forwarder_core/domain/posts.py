@@ -56,3 +56,15 @@ class Decision:
     rule: str
     value: str = ""
     until: datetime | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of a post on one connection: what was decided, and its job's status where there is one."""
+
+    connection_id: int
+    connection: str
+    verdict: str
+    rule: str
+    job_id: int | None
+    job_status: str | None

@@ -21,7 +21,8 @@ class RetryPolicy:
     """Three retries after 10, 60 and 300 s by default, so up to four attempts.
 
     `delays_s` wins where given; else the wait before retry n (from 1) is
-    `initial_delay_s * multiplier ** (n - 1)`, never more than `max_delay_s`.
+    `initial_delay_s * multiplier ** (n - 1)`, never more than `max_delay_s`. `is_named`: `max_retries` was said for
+    this very class of failure, and so holds for one that is usually tried once more only.
     """
 
     max_retries: int = 3
@@ -32,6 +33,7 @@ class RetryPolicy:
     max_delay_s: float = 600.0
     retry_on: frozenset[str] = frozenset()
     no_retry_on: frozenset[str] = frozenset()
+    is_named: bool = False
 
     def delay_s(self, retry: int) -> float:
         if self.delays_s:
@@ -62,11 +64,7 @@ def after(failure: StepFailed, *, retries_used: int, policy: RetryPolicy, is_fre
 
     `is_free`: the trouble is known to be everybody's (a breaker is open), so this failure burns no retry.
     """
-    rule = failure.retry
-    if failure.code in policy.no_retry_on and rule in (Retry.BACKOFF, Retry.ONCE):
-        return _DEAD
-    if failure.code in policy.retry_on and rule is Retry.NEVER:
-        rule = Retry.BACKOFF
+    rule = rule_of(type(failure), policy)
     if rule is Retry.HOLD:
         if failure.code == "captcha_detected":
             return NextMove(JobStatus.CAPTCHA, None, None, False)
@@ -81,11 +79,28 @@ def after(failure: StepFailed, *, retries_used: int, policy: RetryPolicy, is_fre
         return NextMove(_ENDS[rule], None, None, False)
     if is_free and rule is Retry.BACKOFF:
         return NextMove(JobStatus.RETRY_WAIT, WaitReason.BREAKER, policy.delay_s(retries_used + 1), False)
-    allowed = {Retry.BACKOFF: policy.max_retries, Retry.ONCE: min(1, policy.max_retries)}.get(rule, 0)
-    if retries_used >= allowed:
+    if retries_used >= allowed(type(failure), policy):
         return _DEAD
     wait = max(policy.delay_s(retries_used + 1), failure.retry_after_s or 0.0)
     return NextMove(JobStatus.RETRY_WAIT, WaitReason.BACKOFF, wait, True)
+
+
+def rule_of(failure: type[StepFailed], policy: RetryPolicy) -> Retry:
+    """The rule of the class, where the policy does not turn retries off or on for it. What waits for a person, an
+    answer or as it is told is beyond any policy."""
+    if failure.code in policy.no_retry_on and failure.retry in (Retry.BACKOFF, Retry.ONCE):
+        return Retry.NEVER
+    if failure.code in policy.retry_on and failure.retry is Retry.NEVER:
+        return Retry.BACKOFF
+    return failure.retry
+
+
+def allowed(failure: type[StepFailed], policy: RetryPolicy) -> int:
+    """How many retries a failure of this class may burn."""
+    rule = rule_of(failure, policy)
+    if rule is Retry.BACKOFF or (rule is Retry.ONCE and policy.is_named):
+        return policy.max_retries
+    return min(1, policy.max_retries) if rule is Retry.ONCE else 0
 
 
 _ENDS = {Retry.ASK: JobStatus.UNCONFIRMED, Retry.DONE: JobStatus.CANCELLED}

@@ -34,17 +34,19 @@ class Quality(StrEnum):
 
 
 class TooLong(StrEnum):
-    """What becomes of a video longer than the destination takes."""
+    """What becomes of a video longer than the destination takes. `ask`: its job waits until a person says which."""
 
     TRIM = "trim"
     REJECT = "reject"
+    ASK = "ask"
 
 
 class Fit(StrEnum):
-    """How a video of another shape comes onto the destination's canvas."""
+    """How a video of another shape comes onto the destination's canvas. `blur`: whole, before itself out of focus."""
 
     PAD = "pad"
     CROP = "crop"
+    BLUR = "blur"
 
 
 class Template(StrEnum):
@@ -107,13 +109,20 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransformOptions:
-    """`upscale`: to the destination's own size. `upscale_to_4k`: twice that, where the destination takes it."""
+    """`upscale`: to the destination's own size. `upscale_to_4k`: twice that, where the destination takes it.
+
+    `normalize_loudness`: bring the sound to the loudness platforms play at. `measure_quality`: compare each rendition
+    with its source and keep the figures in the receipt.
+    """
 
     upscale: bool = False
     upscale_to_4k: bool = False
     quality: Quality = Quality.OPTIMIZED
     too_long: TooLong = TooLong.TRIM
     fit: Fit = Fit.PAD
+    normalize_loudness: bool = False
+    measure_quality: bool = False
+    mute: bool = False  # of one post, whose sound must not go along
     layout: Layout = field(default_factory=Layout)
 
 
@@ -150,6 +159,14 @@ def upscale_of(stored: Mapping[str, object]) -> tuple[bool, bool]:
     if not isinstance(upscale, bool) or not isinstance(to_4k, bool):
         raise ValueError('upscale must be true, false or "4k", and upscale_to_4k true or false')
     return upscale or to_4k, to_4k
+
+
+def switch_of(stored: Mapping[str, object], key: str) -> bool:
+    """An option that is on or off. Raises ValueError for any other word."""
+    value = stored.get(key, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} must be true or false")
+    return value
 
 
 def image_name(text: object) -> str:

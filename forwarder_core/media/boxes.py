@@ -44,6 +44,7 @@ class Layout:
     has_edit_list: bool
     has_cuts: bool
     missing_bytes: int
+    header_s: float = 0.0  # what the movie header promises; 0 = it does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ def read_layout(path: Path) -> Layout:
         top = list(walk(file, 0, size))
         moov = next((box for box in top if box.kind == "moov"), None)
         mdat = next((box for box in top if box.kind == "mdat"), None)
-        edit_list, cuts = _edit_lists(file, moov) if moov and moov.end <= size else (False, False)
+        whole = moov if moov and moov.end <= size else None
+        edit_list, cuts = _edit_lists(file, whole) if whole else (False, False)
+        header_s = _header_s(file, _find(file, whole, "mvhd"))
     return Layout(
         has_moov=moov is not None,
         has_mdat=mdat is not None,
@@ -68,6 +71,7 @@ def read_layout(path: Path) -> Layout:
         has_edit_list=edit_list,
         has_cuts=cuts,
         missing_bytes=max((box.end for box in top), default=0) - size if top and top[-1].end > size else 0,
+        header_s=header_s,
     )
 
 
@@ -130,6 +134,12 @@ def _find(file: BinaryIO, box: Box | None, *kinds: str) -> Box | None:
             return None
         box = next((inner for inner in walk(file, box.start, box.end) if inner.kind == kind), None)
     return box
+
+
+def _header_s(file: BinaryIO, mvhd: Box | None) -> float:
+    scale, duration = _scale_and_duration(file, mvhd) if mvhd else (0, 0)
+    is_said = scale and duration not in (2**32 - 1, 2**64 - 1)  # all ones: it is not known yet
+    return duration / scale if is_said else 0.0
 
 
 def _scale_and_duration(file: BinaryIO, box: Box) -> tuple[int, int]:

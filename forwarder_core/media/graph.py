@@ -22,6 +22,9 @@ _NO_EDIT_LIST = {"movflags": "+faststart+negative_cts_offsets", "use_editlist": 
 _GOP_S = 2
 _COVER_AT_S = 1.0
 _COVER_WITHIN_S = 10.0
+_TRUE_PEAK_DB, _LOUDNESS_RANGE = -1.5, 11
+_LEAD_IN_SAMPLES = 1024  # of AAC
+_EVERY = 24  # frames: ten or so are looked at, at 2 ms each
 _BLACK_SHARE = 90  # percent of dark pixels from which a frame is no cover
 _SDR = {"color_trc": "bt709", "color_primaries": "bt709", "colorspace": "bt709"}
 _HDR_MATRIX = {"primariesin": "bt2020", "matrixin": "bt2020nc", "rangein": "tv"}
@@ -36,43 +39,50 @@ def transform_argv(
     """
     import ffmpeg as graphs
 
-    opened = _open(source, plan.trim_s)
+    opened = opening(source, plan.trim_s)
     video = opened[str(plan.video_index)]
     outputs: list[Any] = []
     if plan.video is Stream.ENCODE:
-        video = _picture(video, plan, image)
+        video = picture(video, plan, image)
         if cover is not None:
             split = video.filter_multi_output("split")
             video = split[0]
-            outputs.append(_cover(split[1], cover, after_s=min(_COVER_AT_S, plan.duration_s / 3)))
+            outputs.append(
+                _cover(
+                    split[1],
+                    cover,
+                    after_s=min(_COVER_AT_S, plan.duration_s / 3),
+                    every=min(_EVERY, max(1, plan.frames // 10)),
+                )
+            )
     streams = [video]
     if plan.audio is not Stream.NONE:
-        streams.append(opened[str(plan.audio_index)])
+        streams.append(_sound(opened[str(plan.audio_index)], plan))
     options = _options(plan) | (_pass(2, target) if plan.passes == 2 else {})
     outputs.insert(0, graphs.output(*streams, f"file:{target}", **options))
-    return _compile(graphs.merge_outputs(*outputs), ffmpeg)
+    return compiled(graphs.merge_outputs(*outputs), ffmpeg)
 
 
 def first_pass_argv(plan: Plan, ffmpeg: Ffmpeg, source: Path, target: Path, *, image: Path | None = None) -> list[str]:
     """The first of two passes: reads and encodes the picture, and keeps only the log of where the bits are needed."""
     import ffmpeg as graphs
 
-    video = _picture(_open(source, plan.trim_s)[str(plan.video_index)], plan, image)
+    video = picture(opening(source, plan.trim_s)[str(plan.video_index)], plan, image)
     options = _video_options(plan) | _pass(1, target) | {"an": None, "f": "null"}
     if plan.trim_s is not None:
         options["t"] = plan.trim_s
-    return _to_null(_compile(graphs.output(video, "pipe:", **options), ffmpeg))
+    return to_null(compiled(graphs.output(video, "pipe:", **options), ffmpeg))
 
 
 def frame_argv(plan: Plan, ffmpeg: Ffmpeg, source: Path, target: Path, *, image: Path) -> list[str]:
     """One frame of what a plan with a layout would make, as a JPEG; past the start, where many videos are black."""
     import ffmpeg as graphs
 
-    opened = _open(source, None, ss=f"{min(_COVER_AT_S, plan.duration_s / 3):.3f}")
-    video = _picture(opened[str(plan.video_index)], plan, image)
+    opened = opening(source, None, ss=f"{min(_COVER_AT_S, plan.duration_s / 3):.3f}")
+    video = picture(opened[str(plan.video_index)], plan, image)
     video = video.filter("scale", out_range="pc").filter("format", "yuvj420p")
     options = {"vframes": 1, "vcodec": "mjpeg", "q:v": 3, "f": "image2", "update": 1}
-    return _compile(graphs.output(video, f"file:{target}", **options), ffmpeg)
+    return compiled(graphs.output(video, f"file:{target}", **options), ffmpeg)
 
 
 def gray_argv(
@@ -81,10 +91,10 @@ def gray_argv(
     """The first seconds as raw gray frames, `rate` a second; blocks are left unsmoothed, which so small is unseen."""
     import ffmpeg as graphs
 
-    opened = _open(source, seconds, skip_loop_filter="all")
+    opened = opening(source, seconds, skip_loop_filter="all")
     video = opened[str(video_index)].filter("fps", rate, start_time=0)
     video = video.filter("scale", *size, flags="area").filter("format", "gray")
-    return _compile(graphs.output(video, f"file:{target}", f="rawvideo", t=seconds), ffmpeg)
+    return compiled(graphs.output(video, f"file:{target}", f="rawvideo", t=seconds), ffmpeg)
 
 
 def still_argv(ffmpeg: Ffmpeg, image: Path) -> list[str]:
@@ -92,7 +102,7 @@ def still_argv(ffmpeg: Ffmpeg, image: Path) -> list[str]:
     import ffmpeg as graphs
 
     still = layers.open_still(image, "25")
-    return _to_null(_compile(graphs.output(still, "pipe:", f="null"), ffmpeg))
+    return to_null(compiled(graphs.output(still, "pipe:", f="null"), ffmpeg))
 
 
 def pattern_argv(ffmpeg: Ffmpeg, picture: str, target: Path) -> list[str]:
@@ -101,7 +111,7 @@ def pattern_argv(ffmpeg: Ffmpeg, picture: str, target: Path) -> list[str]:
 
     drawn = graphs.input(picture, f="lavfi")["v:0"]
     options = {"c:v": "libx264", "preset": "ultrafast", "pix_fmt": "yuv420p", "f": "mp4"}
-    return _compile(graphs.output(drawn, f"file:{target}", **options), ffmpeg)
+    return compiled(graphs.output(drawn, f"file:{target}", **options), ffmpeg)
 
 
 def log_of(target: Path) -> Path:
@@ -116,12 +126,14 @@ def keyframes_argv(ffmpeg: Ffmpeg, source: Path, cover: Path, *, video_index: in
     """
     import ffmpeg as graphs
 
-    split = _open(source, None, skip_frame="nokey")[str(video_index)].filter_multi_output("split")
+    split = opening(source, None, skip_frame="nokey", discard="nokey", threads="1")[
+        str(video_index)
+    ].filter_multi_output("split")
     outputs = [_cover(split[0], cover, after_s=0), graphs.output(split[1], "pipe:", f="null", fps_mode="passthrough")]
-    return _to_null(_compile(graphs.merge_outputs(*outputs), ffmpeg))
+    return to_null(compiled(graphs.merge_outputs(*outputs), ffmpeg))
 
 
-def _open(source: Path, trim_s: float | None, **more: str) -> Any:
+def opening(source: Path, trim_s: float | None, **more: str) -> Any:
     import ffmpeg as graphs
 
     if not source.is_absolute():
@@ -130,7 +142,7 @@ def _open(source: Path, trim_s: float | None, **more: str) -> Any:
     return graphs.input(f"file:{source}", **_INPUT, **limits, **more)
 
 
-def _picture(video: Any, plan: Plan, image: Path | None) -> Any:
+def picture(video: Any, plan: Plan, image: Path | None = None) -> Any:
     """The frame as it is encoded: the video made to measure, and the layout's still around or over it."""
     if plan.placement is None:
         return _scaled(video, plan).filter("format", "yuv420p")
@@ -161,8 +173,22 @@ def _scaled(video: Any, plan: Plan) -> Any:
     elif geometry.is_padded and plan.placement is None:
         x = (geometry.width - geometry.scale_width) // 4 * 2
         y = (geometry.height - geometry.scale_height) // 4 * 2
+        if plan.is_blurred:
+            return layers.before_itself(video, geometry, x, y)
         video = video.filter("pad", geometry.width, geometry.height, x, y)
     return video
+
+
+def _sound(audio: Any, plan: Plan) -> Any:
+    """Loudness in one pass, within 1 LU of its goal for a Reel; two would decode the sound twice. And an encoder's
+    lead-in, which without an edit list is played, put where as much of the sound was: else it comes 21 ms late."""
+    if plan.audio is not Stream.ENCODE:
+        return audio
+    if plan.loudness_lufs is not None:
+        audio = audio.filter("loudnorm", I=plan.loudness_lufs, TP=_TRUE_PEAK_DB, LRA=_LOUDNESS_RANGE)
+        audio = audio.filter("atrim", end=f"{plan.duration_s:.6f}")  # newer builds add up to 0.1 s at the end
+    lead_in_s = f"{_LEAD_IN_SAMPLES / plan.audio_hz:.6f}"
+    return audio.filter("atrim", start=lead_in_s).filter("asetpts", f"PTS-{lead_in_s}/TB")
 
 
 def _tone_map(video: Any, transfer: str) -> Any:
@@ -173,24 +199,24 @@ def _tone_map(video: Any, transfer: str) -> Any:
     return video.filter("zscale", transfer="bt709", matrix="bt709", range="tv")
 
 
-def _cover(video: Any, cover: Path, *, after_s: float) -> Any:
-    """One JPEG: the first frame from `after_s` on that is not black, else the very first.
+def _cover(video: Any, cover: Path, *, after_s: float, every: int = 1) -> Any:
+    """One JPEG: the first frame from `after_s` on that is not black, else the very first; one in `every` is looked at.
 
-    Both are written, the better one over the other: newer builds fail a whole run for one output without a frame.
+    The very first waits behind the others: newer builds fail a whole run for one output without a frame.
     """
     import ffmpeg as graphs
 
     split = video.filter_multi_output("split")
     first, good = split[0].filter("trim", end_frame=1), split[1]
     if after_s:
-        # One frame in ten, for ten seconds: an output that has all its frames still makes the graph work on.
-        good = good.filter("select", f"between(t,{after_s:.3f},{after_s + _COVER_WITHIN_S:.3f})*not(mod(n,10))")
+        # Few frames, for ten seconds: an output that has all its frames still makes the graph work on.
+        good = good.filter("select", f"between(t,{after_s:.3f},{after_s + _COVER_WITHIN_S:.3f})*not(mod(n,{every}))")
     good = good.filter("blackframe", amount=0)
     good = good.filter("metadata", mode="select", key="lavfi.blackframe.pblack", value=_BLACK_SHARE, function="less")
-    video = graphs.concat(first, good, n=2).filter("setpts", "N/TB")  # both may stand at the same instant
+    video = graphs.concat(good, first, n=2).filter("setpts", "N/TB")  # both may stand at the same instant
     video = video.filter("scale", out_range="pc").filter("format", "yuvj420p")
-    options = {"vframes": 2, "fps_mode": "passthrough", "vcodec": "mjpeg", "q:v": 3, "f": "image2", "update": 1}
-    return graphs.output(video, f"file:{cover}", map_metadata=-1, **options)
+    options = {"vframes": 1, "fps_mode": "passthrough", "vcodec": "mjpeg", "q:v": 3, "f": "image2", "update": 1}
+    return graphs.output(video, f"file:{cover}", map_metadata=-1, **options, **{"threads:v": 1})
 
 
 def _options(plan: Plan) -> dict[str, Any]:
@@ -233,11 +259,11 @@ def _pass(number: int, target: Path) -> dict[str, Any]:
     return {"pass": number, "passlogfile": str(log_of(target))}
 
 
-def _to_null(argv: list[str]) -> list[str]:
+def to_null(argv: list[str]) -> list[str]:
     """ffmpeg-python knows no output without a name."""
     return ["-" if word == "pipe:" else word for word in argv]
 
 
-def _compile(outputs: Any, ffmpeg: Ffmpeg) -> list[str]:
+def compiled(outputs: Any, ffmpeg: Ffmpeg) -> list[str]:
     words: list[str] = outputs.compile(cmd=[str(ffmpeg.path), *_GLOBAL, *_STATS], overwrite_output=True)
     return words

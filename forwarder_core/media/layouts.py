@@ -8,7 +8,9 @@ show a seam of the border's colour.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from forwarder_core.domain.transforms import Fit, Layout, Position, Template
 from forwarder_core.media.shapes import Geometry, around, even, inside
@@ -60,6 +62,12 @@ class Placement:
             border=even_down(self.border * factor),
         )
 
+    @classmethod
+    def of_dict(cls, stored: Mapping[str, Any]) -> Placement:
+        """What `asdict` makes of one, read back from JSON."""
+        boxes = {name: Box(**stored[name]) for name in ("video", "still")}
+        return cls(**{**stored, **boxes, "template": Template(stored["template"])})
+
 
 def place(aspect: float, width: int, height: int, layout: Layout, fit: Fit) -> tuple[Geometry, Placement]:
     """Geometry scales (and crops) the video to its box; the placement says where that box lies."""
@@ -102,7 +110,7 @@ def _halves(width: int, height: int, border: int, position: Position) -> tuple[B
 
 
 def _fitted(aspect: float, room: Box, fit: Fit) -> tuple[Geometry, Box]:
-    scale_width, scale_height = (inside if fit is Fit.PAD else around)(aspect, room.width, room.height)
+    scale_width, scale_height = (around if fit is Fit.CROP else inside)(aspect, room.width, room.height)
     width, height = min(scale_width, room.width), min(scale_height, room.height)
     x = room.x + even_down((room.width - width) / 2)
     y = room.y + even_down((room.height - height) / 2)

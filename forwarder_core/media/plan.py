@@ -8,13 +8,14 @@ when the destination would refuse it as it is; a wrong index or an edit list alo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
 from forwarder_core.domain.limits import MediaLimits
-from forwarder_core.domain.transforms import Quality, TooLong, TransformOptions
+from forwarder_core.domain.transforms import Fit, Quality, TooLong, TransformOptions
 from forwarder_core.errors import MediaRejected
 from forwarder_core.media import costs, layouts, reasons, shapes
 from forwarder_core.media.layouts import Placement
@@ -28,6 +29,7 @@ _SIZE_MARGIN = 0.93  # one pass at maxrate = budget overshoots by 4 % (measured)
 _TRIM_MARGIN_S = 0.25  # copied packets end up to 0.17 s behind the cut: three reordered frames and an AAC frame
 _AUDIO_KBPS = 128
 _AUDIO_HZ = 48000
+LOUDNESS_LUFS = -14.0  # what YouTube and Instagram turn louder sound down to
 
 
 class Mode(StrEnum):
@@ -69,6 +71,8 @@ class Plan:
     is_interlaced: bool = False
     tone_map_from: str | None = None
     is_shrunk: bool = False
+    is_blurred: bool = False  # the room beside the picture shows the picture itself, out of focus
+    loudness_lufs: float | None = None
     crf: int = 20
     video_kbps: int = 0
     audio_kbps: int = _AUDIO_KBPS
@@ -86,6 +90,17 @@ class Plan:
         """For a JSON column; rates as `30000/1001`."""
         return asdict(self) | {"fps": str(self.fps), "reasons": list(self.reasons), "notes": list(self.notes)}
 
+    @classmethod
+    def of_dict(cls, stored: Mapping[str, Any]) -> Plan:
+        """What `to_dict` gave, whatever was kept beside it. Raises KeyError or TypeError for what is no plan."""
+        said = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
+        said |= {"mode": Mode(said["mode"]), "video": Stream(said["video"]), "audio": Stream(said["audio"])}
+        said |= {"fps": Fraction(said["fps"]), "least_size": tuple(said.get("least_size", (0, 0)))}
+        said |= {name: tuple(said.get(name, ())) for name in ("reasons", "notes")}
+        said["geometry"] = Geometry(**said["geometry"]) if said.get("geometry") else None
+        said["placement"] = Placement.of_dict(said["placement"]) if said.get("placement") else None
+        return cls(**said)
+
 
 def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_tone_map: bool = True) -> Plan:
     """Decide. Raises MediaRejected for a video that is too short, too long (where the options say so), or cannot fit.
@@ -93,13 +108,15 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
     `can_tone_map` is `Ffmpeg.can_tone_map`: without it HDR keeps washed-out colours and the reasons say so.
     """
     limits = tighten(limits) if options.quality is Quality.MAXIMUM_COMPATIBILITY else limits
+    probe, unheard = _silenced(probe, options)
     trim_s = _trim(probe, options, limits)
     duration_s = min(probe.duration_s, trim_s or probe.duration_s)
     limits, notes = _canvas(probe, options, limits)
     geometry, placement = _geometry(probe, options, limits)
     video_reasons = reasons.of_video(probe, options, limits, geometry, duration_s)
-    audio_reasons = reasons.of_audio(probe, limits)
-    container_reasons = reasons.of_container(probe, limits, trim_s)
+    loudness_lufs = LOUDNESS_LUFS if options.normalize_loudness and probe.sound_from_s is not None else None
+    audio_reasons = reasons.of_audio(probe, limits, loudness_lufs)
+    container_reasons = reasons.of_container(probe, limits, trim_s) + unheard
     if video_reasons and probe.is_hdr and not can_tone_map:
         video_reasons += ("This ffmpeg cannot convert HDR (no zscale): colours may look washed out.",)
     video = Stream.ENCODE if video_reasons else Stream.COPY
@@ -127,6 +144,8 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
         is_interlaced=probe.is_interlaced,
         tone_map_from=probe.color_transfer if video_reasons and probe.is_hdr and can_tone_map else None,
         is_shrunk=geometry.scale_width * geometry.scale_height < probe.width * probe.height,
+        is_blurred=options.fit is Fit.BLUR and geometry.is_padded and placement is None,
+        loudness_lufs=loudness_lufs,
         crf=18 if options.upscale or options.upscale_to_4k or options.quality is Quality.ORIGINAL else 20,
         video_kbps=_budget(limits, duration_s, 0 if audio is Stream.NONE else audio_kbps) if video_reasons else 0,
         audio_hz=min(_AUDIO_HZ, limits.max_audio_hz),
@@ -205,7 +224,7 @@ def summary(plan: Plan) -> str:
         if plan.placement:
             parts.append(f"{plan.placement.template.replace('_', ' ')} with {plan.image}")
     if plan.audio is Stream.ENCODE:
-        parts.append("sound encoded to AAC")
+        parts.append("sound encoded to AAC" + (f" at {plan.loudness_lufs:g} LUFS" if plan.loudness_lufs else ""))
     if plan.mode is Mode.REMUX:
         parts.append("repacked without encoding")
     if plan.trim_s is not None:
@@ -225,12 +244,20 @@ def _trim(probe: Probe, options: TransformOptions, limits: MediaLimits) -> float
         )
     if probe.duration_s <= limits.max_duration_s:
         return None
-    if options.too_long is TooLong.REJECT:
+    if options.too_long is not TooLong.TRIM:  # a question nobody answered is no leave to cut
         raise MediaRejected(
             f"The video runs {probe.duration_s:.1f} s; the destination takes {limits.max_duration_s:g} s at most.",
             action="Let the connection cut long videos, or filter them out.",
         )
     return round(limits.max_duration_s - _TRIM_MARGIN_S, 3)
+
+
+def _silenced(probe: Probe, options: TransformOptions) -> tuple[Probe, tuple[str, ...]]:
+    """The video as if it had no sound, where that must not go along, and the reason to pack it anew."""
+    if not (options.mute and probe.has_audio):
+        return probe, ()
+    silent = replace(probe, has_audio=False, audio_index=None, sound_from_s=None)
+    return silent, ("The sound is left out: it is music under licence.",)
 
 
 def _audio(probe: Probe, why: tuple[str, ...], video: Stream) -> Stream:

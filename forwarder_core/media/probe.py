@@ -13,7 +13,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from typing import Any
 from forwarder_core.errors import LocalFailed, MediaRejected
 from forwarder_core.media import soundness
 from forwarder_core.media.boxes import BadBoxes, Layout, read_layout
-from forwarder_core.media.process import bare_environment
+from forwarder_core.media.process import bare_environment, prefix
 from forwarder_core.media.sniff import REFETCH, sniff
 from forwarder_core.media.soundness import REPOST
 
 _CHILD = Path(__file__).with_name("probe_child.py")
 _TIMEOUT_S = 60.0
 _SIGXCPU_CODES = (-24, -11, -6, -4, -8)  # CPU limit, and the ways a decoder crashes
+_FRACTIONS = ("sar", "fps_avg", "fps_real")
 _TRANSFERS = {1: "bt709", 16: "smpte2084", 18: "arib-std-b67"}
 
 
@@ -74,6 +76,15 @@ class Probe:
     has_edit_list: bool
     has_cuts: bool
     sound_from_s: float | None = None  # the first instant above -60 dBFS; None = none heard in the first minutes
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON column; fractions as `30000/1001`."""
+        return asdict(self) | {name: str(getattr(self, name)) for name in _FRACTIONS}
+
+    @classmethod
+    def of_dict(cls, kept: Mapping[str, Any]) -> Probe:
+        """What `to_dict` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        return cls(**{**kept, **{name: Fraction(kept[name]) for name in _FRACTIONS}})
 
     @property
     def is_silent(self) -> bool:
@@ -130,7 +141,7 @@ def _ask_child(path: Path) -> dict[str, Any]:
     """One answer of the child. `-P` keeps the folder of the script, and with it our module names, off its path."""
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-B", str(_CHILD), f"file:{path}", str(soundness.MAX_PIXELS)],
+            [*prefix(), sys.executable, "-P", "-S", "-B", str(_CHILD), f"file:{path}", str(soundness.MAX_PIXELS)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT_S,

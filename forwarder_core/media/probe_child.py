@@ -16,7 +16,7 @@ from array import array
 from typing import Any
 
 _CPU_S = 20
-_MEMORY_BYTES = 2 << 30
+_MEMORY_BYTES = 1 << 30
 _LISTEN_S = 180.0
 _HEARD = 32  # of 32768: -60 dBFS
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": "mov,matroska"}

@@ -1,7 +1,7 @@
 """One child process that cannot be left behind: started, reaped with its costs, stopped.
 
-What lives here: how a program is started so that it dies with us, in a session of its own. What does not: when to
-stop it (runner).
+What lives here: how a program is started so that it dies with us, in a session of its own, without a network and
+within limits. What does not: when to stop it (runner).
 The fact to know: ffmpeg outlives a killed worker unless the kernel is told otherwise, hence `setpriv --pdeathsig`
 (where missing: launcher.py). The kernel means the THREAD that started it: wait for a child where you started it.
 """
@@ -24,6 +24,7 @@ from forwarder_core.errors import FfmpegMissing, LocalFailed
 
 _TERM_S = 3.0
 _NICE = 10
+_LIMITS = {"core": 0, "data": 3 << 30, "fsize": 16 << 30, "nofile": 512}  # 4K needs 1 GB; bytes but for nofile
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR")
 
@@ -41,7 +42,7 @@ class Child:
             raise LocalFailed(f"{argv[0]} is not there any more.", action=FfmpegMissing.action)
         try:
             self.process = subprocess.Popen(
-                [*_prefix(), *argv],
+                [*prefix(), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -98,28 +99,43 @@ class Child:
             os.killpg(self.process.pid, number)
 
 
-def _prefix() -> list[str]:
-    """What stands before the program: a nicer priority and, on Linux, death with the parent."""
-    setpriv, nice = _setpriv(), shutil.which("nice")
-    if setpriv and nice:
-        return [setpriv, "--pdeathsig", "KILL", "--", nice, "-n", str(_NICE)]
-    return [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
+def prefix() -> list[str]:
+    """What stands before the program: a nicer priority and, on Linux, no network, limits, death with the parent.
+
+    The network goes first: a new user namespace would make the kernel forget whose death is meant.
+    """
+    setpriv, nice, prlimit = _setpriv(), shutil.which("nice"), shutil.which("prlimit")
+    if setpriv and nice and prlimit:
+        limits = [f"--{name}={value}" for name, value in _LIMITS.items()]
+        tied = [setpriv, "--pdeathsig", "KILL", "--", nice, "-n", str(_NICE), prlimit, *limits, "--"]
+        return [*_without_network(), *tied]
+    limits = [f"{name}={value}" for name, value in _LIMITS.items()]
+    return [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), ",".join(limits)]
 
 
 @lru_cache(maxsize=1)
 def _setpriv() -> str | None:
     """Busybox has a setpriv too, without `--pdeathsig`: ask it once."""
     path = shutil.which("setpriv")
-    if path is None:
-        return None
+    return path if path and _works([path, "--pdeathsig", "KILL", "--"]) else None
+
+
+@lru_cache(maxsize=1)
+def _without_network() -> tuple[str, ...]:
+    """A network of its own with nothing in it: as root, else in a user namespace. Many containers allow neither.
+
+    Then the lists of protocols and formats (graph) alone keep ffmpeg from calling anybody.
+    """
+    path = shutil.which("unshare")
+    ways = ((path, "--net", "--"), (path, "--map-root-user", "--net", "--")) if path else ()
+    return next((way for way in ways if _works(way)), ())
+
+
+def _works(prefix: Sequence[str]) -> bool:
     try:
         asked = subprocess.run(
-            [path, "--pdeathsig", "KILL", "--", "true"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=10,
-            check=False,
+            [*prefix, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return path if asked.returncode == 0 else None
+        return False
+    return asked.returncode == 0

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from forwarder_core.domain.limits import MediaLimits
-from forwarder_core.domain.transforms import TransformOptions
+from forwarder_core.domain.transforms import Fit, TransformOptions
 from forwarder_core.media import shapes
 from forwarder_core.media.probe import Probe
 from forwarder_core.media.shapes import Geometry
@@ -29,6 +29,7 @@ _RATES = (
 )
 _RATE_TOLERANCE = 0.005
 _BITRATE_TOLERANCE = 1.05
+_HOW_BARS = ("bars are added", "it is laid before itself out of focus")
 
 
 def of_video(
@@ -68,7 +69,7 @@ def _shape(probe: Probe, options: TransformOptions, limits: MediaLimits, geometr
     if probe.width % 2 or probe.height % 2:
         yield f"The picture's size {size} is odd."
     if not shapes.is_shape_allowed(probe.aspect, limits):
-        how = "bars are added" if geometry.is_padded else "its edges are cut"
+        how = _HOW_BARS[options.fit is Fit.BLUR] if geometry.is_padded else "its edges are cut"
         yield (f"The shape {size} is not what the destination takes; {how} to make {geometry.width}x{geometry.height}.")
     elif not shapes.is_size_allowed(probe.width, probe.height, limits):
         yield (
@@ -91,7 +92,7 @@ def _rate(probe: Probe, limits: MediaLimits, duration_s: float) -> Iterator[str]
         yield f"{probe.video_kbps} kbit/s is more than the destination's {limits.max_video_kbps}."
 
 
-def of_audio(probe: Probe, limits: MediaLimits) -> tuple[str, ...]:
+def of_audio(probe: Probe, limits: MediaLimits, loudness_lufs: float | None = None) -> tuple[str, ...]:
     """Why the sound must be encoded; empty = it may stay, or there is none."""
     if not probe.has_audio:
         return ()
@@ -105,6 +106,8 @@ def of_audio(probe: Probe, limits: MediaLimits) -> tuple[str, ...]:
         found.append(
             f"The sound has {probe.audio_channels} channels; the destination takes {limits.max_audio_channels}."
         )
+    if loudness_lufs is not None:
+        found.append(f"The loudness is brought to {loudness_lufs:g} LUFS.")
     return tuple(found)
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from forwarder_core.media.probe import Probe
+from forwarder_core.media.quality import Quality
 from forwarder_core.media.render import Rendered
 
 
-def of(source: Probe, made: Rendered) -> dict[str, Any]:
-    """`input` and `output` in the same words; sizes in bytes, `seconds` with the wait for a slot, `cpu_s` ffmpeg's."""
-    return {
+def of(source: Probe, made: Rendered, quality: Quality | None = None) -> dict[str, Any]:
+    """`input` and `output` in the same words; sizes in bytes, `seconds` with the wait for a slot, `cpu_s` ffmpeg's.
+
+    `quality` None: nobody asked for it; there is no such key then.
+    """
+    asked = {"quality": quality.to_dict()} if quality else {}
+    return asked | {
         "input": _facts(source),
         "output": _facts(made.seen or source),
         "bytes_in": source.size_bytes,

@@ -22,6 +22,7 @@ from forwarder_core.errors import ForwarderError, LocalFailed
 from forwarder_core.media import graph, ladder, verify
 from forwarder_core.media.plan import Mode, Plan, Stream
 from forwarder_core.media.probe import Probe, probe
+from forwarder_core.media.progress import Progress
 from forwarder_core.media.runner import IsCancelled, OnProgress, Ran, run
 from forwarder_core.media.slots import Slots
 from forwarder_core.media.tools import Ffmpeg
@@ -67,7 +68,7 @@ def render(
     started = time.monotonic()
     needs_slot = slots is not None and plan.video is Stream.ENCODE
     try:
-        with slots.take(cancelled=cancelled) if slots is not None and needs_slot else nullcontext():
+        with slots.take(cancelled=cancelled, waiting=work.wait) if slots is not None and needs_slot else nullcontext():
             made = work.make()
         size, sha256 = _digest(work.part)
         cover_made = work.finish()
@@ -112,6 +113,11 @@ class _Work:
         self.image = image
         self.cpu_s = 0.0
         self.tries = 1
+
+    def wait(self, _seconds: float) -> None:
+        """While no slot is free: whoever is told of the progress may end the work by an error of its own."""
+        if self.progress is not None:
+            self.progress(Progress(0.0, None, None))
 
     def make(self) -> Probe | None:
         """Write the part files and look at them; None for a copy, which the first probe has seen already."""

@@ -84,7 +84,7 @@ def _onto_canvas(aspect: float, limits: MediaLimits, fit: Fit) -> Geometry:
     canvas_width, canvas_height = limits.target_width, limits.target_height
     inner = inside(aspect, canvas_width, canvas_height)
     outer = around(aspect, canvas_width, canvas_height)
-    scale_width, scale_height = inner if fit is Fit.PAD else outer
+    scale_width, scale_height = outer if fit is Fit.CROP else inner
     return Geometry(scale_width=scale_width, scale_height=scale_height, width=canvas_width, height=canvas_height)
 
 

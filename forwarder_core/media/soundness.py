@@ -28,7 +28,7 @@ def refuse_unreadable(facts: dict[str, Any]) -> None:
                 action="Export the video at 4K or less and post it anew.",
             )
         case "memory":
-            raise MediaRejected("The file would need more than 2 GB of memory to be read.", action=REPOST)
+            raise MediaRejected("The file would need more than 1 GB of memory to be read.", action=REPOST)
         case "unreadable":
             raise MediaRejected("The file is no readable video.", action=REFETCH, raw=str(facts.get("detail")))
 
@@ -61,9 +61,10 @@ def refuse_broken(facts: dict[str, Any], video: dict[str, Any], layout: Layout |
             "The file holds a single picture, not a video.", action="Only posts with a video can be forwarded."
         )
     length, promised = length_s(facts["streams"]), _promised(facts, video)
-    if max(length, promised) > MAX_DURATION_S:
+    said = max(length, promised, layout.header_s if layout else 0.0)  # libraries pass over an odd movie header
+    if said > MAX_DURATION_S:
         raise MediaRejected(
-            f"The file says it runs for {max(length, promised) / 3600:,.1f} hours; "
+            f"The file says it runs for {said / 3600:,.1f} hours; "
             f"over {MAX_DURATION_S / 3600:.0f} is taken for a broken header.",
             action=REPOST,
         )

@@ -21,11 +21,13 @@ _VERSION_TIMEOUT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Ffmpeg:
-    """A working ffmpeg. `path` is absolute; `can_tone_map`: HDR can be brought down to ordinary colours (zscale)."""
+    """A working ffmpeg. `path` is absolute; `can_tone_map`: HDR can be brought down to ordinary colours (zscale);
+    `can_vmaf`: it can say how good a rendition is (libvmaf)."""
 
     path: Path
     version: str
     can_tone_map: bool
+    can_vmaf: bool = False
 
 
 def find_ffmpeg(configured: Path | None = None) -> Ffmpeg:
@@ -83,4 +85,9 @@ def _ask(path: Path) -> Ffmpeg | str:
         return "is not ffmpeg"
     if "--enable-libx264" not in words:
         return "is built without libx264"
-    return Ffmpeg(path, words.split()[2], can_tone_map="--enable-libzimg" in words)
+    return Ffmpeg(
+        path,
+        words.split()[2],
+        can_tone_map="--enable-libzimg" in words,
+        can_vmaf="--enable-libvmaf" in words,
+    )

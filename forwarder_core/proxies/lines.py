@@ -18,6 +18,7 @@ from forwarder_core.egress import ProxyAddress, host_and_port
 
 _MOST_HEAD_BYTES = 32 * 1024
 _NOT_PROXY = "is not a proxy of this type"
+WANTS_TLS = "The proxy wants TLS to itself, which is not supported"
 
 
 class Trouble(Exception):
@@ -118,7 +119,7 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ", 2)
     if head[:2] == b"\x15\x03":
-        raise Trouble(Blame.PROXY, "wants_tls", "The proxy wants TLS to itself, which is not supported")
+        raise Trouble(Blame.PROXY, "wants_tls", WANTS_TLS)
     if not first.startswith("HTTP/") or len(words) < 2 or not words[1].isdigit():
         raise Trouble(Blame.PROXY, "not_a_proxy", f"What answers {_NOT_PROXY}")
     pairs = (line.partition(":") for line in lines)

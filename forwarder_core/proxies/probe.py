@@ -15,10 +15,11 @@ from contextlib import suppress
 from forwarder_core.domain.proxies import Blame, Test
 from forwarder_core.egress import ProxyAddress, host_and_port
 from forwarder_core.errors import NetworkFailed, PlatformTransient, ProxyBlocked, ProxyFailed, StepFailed
-from forwarder_core.proxies.lines import Line, Trouble, open_tunnel, parse_head
+from forwarder_core.proxies.lines import WANTS_TLS, Line, Trouble, open_tunnel, parse_head
 from forwarder_core.proxies.targets import Target
 
 TIMEOUT_S = 10.0
+_TLS_TRY_S = 2.0
 _BODY_BYTES = 2_048
 _OURS = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL})
 _REFUSES_ADDRESS = (403, 429, 451)
@@ -41,7 +42,7 @@ def probe(
     try:
         line = _reach(proxy, timeout_s)
         try:
-            _lead(line, proxy, target)
+            _lead(line, proxy, target, tls)
             if target.is_tls:
                 _secure(line, target, tls)
             status, latency_ms, body = _ask(line, target, began)
@@ -79,13 +80,30 @@ def _reach(proxy: ProxyAddress, timeout_s: float) -> Line:
         raise Trouble(Blame.PROXY, "unreachable", f"The proxy cannot be reached ({type(e).__name__})") from e
 
 
-def _lead(line: Line, proxy: ProxyAddress, target: Target) -> None:
+def _lead(line: Line, proxy: ProxyAddress, target: Target, tls: ssl.SSLContext) -> None:
     try:
         open_tunnel(line, proxy, target.host, target.port)
     except TimeoutError as e:
         raise Trouble(Blame.PROXY, "hang", "The proxy took the connection and did not answer") from e
     except (EOFError, OSError) as e:
+        if _speaks_tls(proxy, tls):
+            raise Trouble(Blame.PROXY, "wants_tls", WANTS_TLS) from e
         raise Trouble(Blame.PROXY, "cut", "The proxy broke the connection off") from e
+
+
+def _speaks_tls(proxy: ProxyAddress, tls: ssl.SSLContext) -> bool:
+    """Does what hung up on a plain greeting answer one in TLS? Most servers say nothing at all to the wrong one."""
+    try:
+        line = Line.to(proxy.host, proxy.port, _TLS_TRY_S)
+        try:
+            line.secure(tls, proxy.name or proxy.host)
+        finally:
+            line.close()
+    except ssl.SSLCertVerificationError:
+        return True
+    except (EOFError, OSError):
+        return False
+    return True
 
 
 def _secure(line: Line, target: Target, tls: ssl.SSLContext) -> None:

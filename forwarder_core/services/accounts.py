@@ -9,14 +9,17 @@ from sqlalchemy.exc import IntegrityError
 
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import AuthMethod, Role
-from forwarder_core.db import accounts, connections
-from forwarder_core.domain.accounts import Account, Rights
+from forwarder_core.db import accounts, connections, people, proxies
+from forwarder_core.db.engine import Tx
+from forwarder_core.domain.accounts import Account, AccountStatus, Rights
 from forwarder_core.domain.connections import Connection
 from forwarder_core.errors import Conflict, FieldError, Invalid, NotFound
-from forwarder_core.services import exits
+from forwarder_core.services import exits, proving
 from forwarder_core.services.context import Core
-from forwarder_core.services.credentials import expiry_of, remember
+from forwarder_core.services.credentials import keep_facts, remember
 from forwarder_core.services.journal import about
+
+NOT_SIGNED_IN = "Not signed in yet: press Authorise on the account."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,25 +36,33 @@ class NewAccount:
     proxy_id: int | None = None
 
 
-def create(core: Core, new: NewAccount) -> Account:
+def create(core: Core, new: NewAccount, *, who: str = "system") -> Account:
     """Raises Invalid for fields the platform does not know or misses, Conflict when alias or handle are taken."""
-    secrets = _secrets(new)
+    secrets = _secrets(core, new)
     remember(secrets)
+    is_signed_in = registry.token_facts(new.platform, new.auth_method, secrets).is_signed_in
     values = {
         "platform": new.platform,
         "alias": new.alias.strip(),
-        "handle": new.handle.strip().removeprefix("@"),
+        "handle": _handle(new.handle),
         "auth_method": new.auth_method,
         "credentials": core.vault.seal(secrets),
         "rights": new.rights,
         "rights_note": new.rights_note,
         "proxy_id": new.proxy_id,
-        "token_expiry": expiry_of(secrets),
+        "status": AccountStatus.ACTIVE if is_signed_in else AccountStatus.REQUIRES_REAUTH,
+        "status_reason": None if is_signed_in else NOT_SIGNED_IN,
         "created_at": core.clock.now(),
     }
     try:
         with core.begin() as tx:
-            made = accounts.get(tx, accounts.add(tx, values))
+            if new.proxy_id is not None and proxies.get(tx, new.proxy_id) is None:
+                raise Invalid(f"There is no proxy {new.proxy_id}.", FieldError("proxy_id", "names no proxy"))
+            account_id = accounts.add(tx, values)
+            keep_facts(core, tx, account_id, secrets)
+            made = accounts.get(tx, account_id)
+            if made is not None:
+                _audit(tx, core, who, "account_created", made.id)
     except IntegrityError as e:
         raise Conflict(
             f"There is an account “{new.alias}” or {new.platform}/{new.handle} already.",
@@ -91,12 +102,13 @@ def declare_rights(core: Core, account_id: int, rights: Rights, note: str = "") 
     return get(core, account_id)
 
 
-def remove(core: Core, account_id: int) -> None:
+def remove(core: Core, account_id: int, *, who: str = "system") -> None:
     """Raises Conflict while a connection or a seen post refers to the account."""
     known = get(core, account_id)
     try:
         with core.begin() as tx:
             accounts.remove(tx, account_id)
+            _audit(tx, core, who, "account_removed", account_id)
     except IntegrityError as e:
         raise Conflict(
             f"Account “{known.alias}” is used by connections or has history.",
@@ -104,22 +116,30 @@ def remove(core: Core, account_id: int) -> None:
         ) from e
 
 
+def _audit(tx: Tx, core: Core, who: str, what: str, account_id: int) -> None:
+    people.audit(tx, who=who, what=what, target=f"account:{account_id}", now=core.clock.now())
+
+
 def test(core: Core, account_id: int) -> str:
-    """One read-only call that proves the credentials; the name the platform knows them by."""
+    """One read-only call that proves the credentials; the name the platform knows them by. Raises AnotherIdentity where
+    they belong to somebody else by now."""
     account = get(core, account_id)
     with core.begin() as tx:
         exit_ = exits.exit_of(core, tx, account)
     identity = exits.authenticator(core, account, exit_).identify()
+    if account.remote_id:
+        proving.check_same(account, identity)
     with core.begin() as tx:
         accounts.change(tx, account_id, {"remote_id": identity.remote_id})
     return identity.title or identity.handle
 
 
-def _secrets(new: NewAccount) -> dict[str, str]:
+def _secrets(core: Core, new: NewAccount) -> dict[str, str]:
     """The form's credential fields as the platform keeps them. Raises Invalid naming each field that is wrong."""
     spec = registry.spec(new.platform)
-    if not new.alias.strip() or not new.handle.strip():
-        raise Invalid("An account needs an alias and a handle.", FieldError("alias", "must not be empty"))
+    given = {"alias": new.alias.strip(), "handle": _handle(new.handle)}
+    if missing := [FieldError(name, "must not be empty") for name, value in given.items() if not value]:
+        raise Invalid("An account needs an alias and a handle.", *missing)
     method = next((m for m in spec.auth_methods if m.name == new.auth_method), None)
     if method is None:
         known = ", ".join(m.name for m in spec.auth_methods)
@@ -127,17 +147,18 @@ def _secrets(new: NewAccount) -> dict[str, str]:
             f"{spec.title} has no auth_method “{new.auth_method}”.", FieldError("auth_method", f"one of {known}")
         )
     _check_fields(method, new.credentials)
-    return registry.secrets_from_form(new.platform, new.credentials)
+    return registry.secrets_from_form(new.platform, new.credentials, core.settings.home)
+
+
+def _handle(typed: str) -> str:
+    """As the platform writes it: people copy it with the @ it is shown with."""
+    return typed.strip().removeprefix("@").strip()
 
 
 def _check_fields(method: AuthMethod, given: Mapping[str, str]) -> None:
     known = {f.name for f in method.fields}
     bad = [FieldError(f"credentials.{name}", "is not a field of this method") for name in given if name not in known]
-    bad += [
-        FieldError(f"credentials.{f.name}", "is required")
-        for f in method.fields
-        if f.is_required and not given.get(f.name)
-    ]
+    bad += [FieldError(f"credentials.{f.name}", "is required") for f in method.fields if f.is_missing_in(given)]
     if bad:
         raise Invalid("The credentials are not complete.", *bad)
 

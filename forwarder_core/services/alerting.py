@@ -6,19 +6,19 @@ reports the event twice; the cause decides which alerts may share a digest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from forwarder_core.alerts.kinds import AlertKind as AlertKind
 from forwarder_core.alerts.kinds import is_wanted, rule_of
-from forwarder_core.db import accounts, connections, events, jobs, outbox
+from forwarder_core.db import accounts, attempts, connections, events, jobs, outbox
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.jobs import Errand, Failure, Step
-from forwarder_core.errors import Retry, failure_classes
+from forwarder_core.errors import failure_classes
 from forwarder_core.logs import redact
-from forwarder_core.services import tunables
+from forwarder_core.services import retry_policies, roads
 
 KINDS_SETTING = "telegram.kinds"  # what the admin switched on or off, by kind
 _CAPTION_CHARS = 200
@@ -26,13 +26,20 @@ _MOST_CONNECTIONS = 51
 
 
 def about_job(
-    tx: Tx, kind: AlertKind, errand: Errand, *, now: datetime, failure: Failure | None = None, **facts: Any
+    tx: Tx,
+    kind: AlertKind,
+    errand: Errand,
+    *,
+    now: datetime,
+    failure: Failure | None = None,
+    once: str = "",
+    **facts: Any,
 ) -> None:
-    """An alert in the thread of a job; at most one of a kind per attempt.
+    """An alert in the thread of a job; at most one of a kind per attempt, or per value of `once` in it.
 
     A kind that is off by default writes nothing unless the admin switched it on: every success would be a row.
     """
-    if not rule_of(kind).is_on and not is_wanted(kind, wanted_kinds(tx)):
+    if not (rule_of(kind).is_on or is_wanted(kind, wanted_kinds(tx)) or roads.is_asked_for(tx, kind)):
         return
     job = errand.job
     blamed = errand.source if job.step is Step.FETCH else errand.destination
@@ -53,11 +60,12 @@ def about_job(
         **facts,
     }
     if failure:
-        payload["retries"] = _retries(tx, errand, failure.code)
+        payload["retries"] = retry_policies.retries_of(tx, job.connection_id, failure.code)
         payload["burns_retry"] = facts.get("retry", 0) > job.retries_used
     elif kind is AlertKind.JOB_RECOVERED:
         payload["first_error"] = _first_error(tx, job.id)
-    _post(tx, kind, f"{kind}:{job.id}:{job.attempts}", f"job:{job.id}", payload, now)
+    key = f"{kind}:{job.id}:{job.attempts}" + (f":{once}" if once else "")
+    _post(tx, kind, key, f"job:{job.id}", payload, now)
 
 
 def about_account(
@@ -84,7 +92,19 @@ def about_account(
         "at": now.isoformat(),
         **facts,
     }
-    _post(tx, kind, f"{kind}:account:{account.id}:{once}", f"account:{account.id}", payload, now)
+    named = account.alerts.get("channels")
+    channels = [str(channel) for channel in named] if isinstance(named, list) else []
+    _post(tx, kind, f"{kind}:account:{account.id}:{once}", f"account:{account.id}", payload, now, channels)
+
+
+def about_connection(
+    tx: Tx, kind: AlertKind, errand: Errand, *, now: datetime, once: str, code: str, error: str, action: str
+) -> None:
+    """An alert in the thread of a connection, on the occasion of one of its jobs; one of a kind for each `once`."""
+    connection_id = errand.job.connection_id
+    said = {"connection_id": connection_id, "code": code, "error": redact(error), "action": action}
+    payload = {**said, **_ends(errand), "platform": errand.destination.platform, "at": now.isoformat()}
+    _post(tx, kind, f"{kind}:connection:{connection_id}:{once}", f"connection:{connection_id}", payload, now)
 
 
 def about_proxy(
@@ -93,15 +113,18 @@ def about_proxy(
     """An alert in the thread of a proxy.
 
     Facts: failures, last_success_at (ISO), error, connections (names, with what became of each), taken (sentences),
-    latency_ms.
+    latency_ms, was and exit (address and country), is_other_country.
     """
     payload = {"proxy_id": proxy_id, "proxy": alias, "address": address, "at": now.isoformat(), **facts}
     _post(tx, kind, f"{kind}:proxy:{proxy_id}:{once}", f"proxy:{proxy_id}", payload, now)
 
 
-def about_system(tx: Tx, kind: AlertKind, *, now: datetime, once: str, **facts: Any) -> None:
-    """An alert about the installation: census, quota, disk, silence, threshold, summaries, heartbeat."""
-    _post(tx, kind, f"{kind}:{once}", f"system:{kind}", {"at": now.isoformat(), **facts}, now)
+def about_system(tx: Tx, kind: AlertKind, *, now: datetime, once: str, thread: str | None = None, **facts: Any) -> None:
+    """An alert about the installation: census, quota, disk, silence, threshold, summaries, heartbeat.
+
+    `thread`: what it and its happy end share; its kind unless told otherwise.
+    """
+    _post(tx, kind, f"{kind}:{once}", thread or f"system:{kind}", {"at": now.isoformat(), **facts}, now)
 
 
 def wanted_kinds(tx: Tx) -> dict[str, bool]:
@@ -110,20 +133,32 @@ def wanted_kinds(tx: Tx) -> dict[str, bool]:
     return {str(kind): bool(on) for kind, on in said.items()} if isinstance(said, dict) else {}
 
 
-def _post(tx: Tx, kind: AlertKind, key: str, thread: str, payload: Mapping[str, Any], now: datetime) -> None:
+def _post(
+    tx: Tx,
+    kind: AlertKind,
+    key: str,
+    thread: str,
+    payload: Mapping[str, Any],
+    now: datetime,
+    channels: Sequence[str] = (),
+) -> None:
     code = str(payload.get("code") or "")
     known = failure_classes().get(code)
     severity = known.severity if known and not rule_of(kind).resolves else rule_of(kind).severity
-    outbox.post(
+    cause = f"{kind}:{code}:{payload.get('platform') or ''}"
+    posted = outbox.post(
         tx,
         dedupe_key=key,
         kind=kind,
         thread=thread,
         payload=payload,
         now=now,
-        cause=f"{kind}:{code}:{payload.get('platform') or ''}",
+        cause=cause,
         severity=severity,
+        is_muted=not roads.is_by_telegram(channels),
     )
+    if posted is not None:
+        roads.lead(tx, posted, kind, cause=cause, now=now, channels=channels)
 
 
 def _ends(errand: Errand) -> dict[str, Any]:
@@ -152,15 +187,6 @@ def _concerned(tx: Tx, account: Account, *, is_challenge: bool) -> dict[str, Any
     return {"connections": [connection.name for connection in using]}
 
 
-def _retries(tx: Tx, errand: Errand, code: str) -> int:
-    """How many retries such a failure gets: the connection's word, else the installation's."""
-    known = failure_classes().get(code)
-    connection = connections.get(tx, errand.job.connection_id)
-    said = connection.retry_policy.get("max_attempts") if connection else None
-    most = int(str(said)) if said is not None else tunables.read(tx).count("retry.max_retries")
-    return min(1, most) if known and known.retry is Retry.ONCE else most
-
-
 def _first_error(tx: Tx, job_id: int) -> str | None:
-    failed = (attempt["error_message"] for attempt in jobs.attempts_of(tx, job_id) if attempt["error_message"])
+    failed = (attempt["error_message"] for attempt in attempts.of_job(tx, job_id) if attempt["error_message"])
     return next(failed, None)

@@ -5,7 +5,7 @@ While a breaker is open nothing is sent there and no retry is burnt; then one jo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from forwarder_core.db import accounts, breakers
@@ -35,26 +35,25 @@ def note_success(tx: Tx, done: Errand) -> None:
         breakers.close(tx, PLATFORM, account.platform)
 
 
-def any_open(tx: Tx) -> bool:
-    return bool(breakers.open_ones(tx))
-
-
-def let_through(tx: Tx, due: list[Dispatch], now: datetime) -> Iterable[Dispatch]:
-    """Those of `due` whose platforms take anything; of a platform that has rested enough, one to try it."""
+def gate(tx: Tx, now: datetime) -> Callable[[Dispatch], bool]:
+    """May a job start, as far as breakers go? Always where its platforms take anything; of a platform that has rested
+    enough, one to try it: the yes to that one closes the gate behind it."""
     held = {key: until for (scope, key), until in breakers.open_ones(tx).items() if scope == PLATFORM}
     if not held:
-        return due
-    tuned = read(tx)
-    passed = []
-    for dispatch in due:
-        ends = (accounts.get(tx, dispatch.source_account_id), accounts.get(tx, dispatch.destination_account_id))
+        return lambda _: True
+    rest = _rest(read(tx), 0)
+
+    def may(job: Dispatch) -> bool:
+        ends = (accounts.get(tx, job.source_account_id), accounts.get(tx, job.destination_account_id))
         troubled = {end.platform for end in ends if end is not None and end.platform in held}
-        if all(held[platform] <= now for platform in troubled):
-            passed.append(dispatch)
-            for platform in troubled:
-                held[platform] = now + _rest(tuned, 0)
-                breakers.hold_open(tx, PLATFORM, platform, now, held[platform])
-    return passed
+        if any(held[platform] > now for platform in troubled):
+            return False
+        for platform in troubled:
+            held[platform] = now + rest
+            breakers.hold_open(tx, PLATFORM, platform, now, held[platform])
+        return True
+
+    return may
 
 
 def _rest(tuned: Tuned, openings: int) -> timedelta:

@@ -7,11 +7,14 @@ bulk retry names the cause, never a list of ids that has changed meanwhile.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from forwarder_core.db import dead_letters, events, people
 from forwarder_core.db import jobs as rows
+from forwarder_core.db.engine import Tx
 from forwarder_core.domain.jobs import JobStatus
+from forwarder_core.domain.retry_rules import code_of
 from forwarder_core.errors import Conflict, failure_classes
 from forwarder_core.services import jobs
 from forwarder_core.services.context import Core
@@ -36,19 +39,29 @@ def causes(core: Core) -> list[Cause]:
 
 
 def retry_all(core: Core, error: str, *, who: str, connection_id: int | None = None) -> list[int]:
-    """Queue every dead letter of this error again, from its first retry on; those queued. Again: none are left."""
-    now = core.clock.now()
+    """Queue every dead letter of this error again, from its first retry on; those queued. Again: none are left.
+
+    `error`: our code, or the client's word for it.
+    """
+    now, error = core.clock.now(), code_of(error) or error
     with core.begin() as tx:
         chosen = dead_letters.dead_of(tx, error, connection_id)
-        anew: dict[str, Any] = {"wait_reason": None, "next_attempt_at": None, **jobs.FROM_THE_START}
-        moved = sorted(rows.move(tx, chosen, JobStatus.QUEUED, now=now, **anew))
-        if moved:
-            details = {"error": error, "connection_id": connection_id, "jobs": len(moved)}
-            people.audit(tx, who=who, what="jobs_retried", target=f"error:{error}", now=now, details=details)
-            # In one statement, not through the journal: there may be thousands.
-            said = {"at": now, "level": "info", "code": None, "account_id": None, "connection_id": None}
-            text = f"retried by {who}, with all that failed of {error}"
-            events.log(tx, [{**said, "job_id": job_id, "text": f"Job {job_id}: {text}"} for job_id in moved])
+        details = {"error": error, "connection_id": connection_id}
+        return requeue(tx, chosen, error, who=who, target=f"error:{error}", now=now, details=details)
+
+
+def requeue(
+    tx: Tx, chosen: list[int], error: str, *, who: str, target: str, now: datetime, details: dict[str, Any]
+) -> list[int]:
+    """Queue these jobs that failed of `error`, each from its start; those that moved."""
+    anew: dict[str, Any] = {"wait_reason": None, "next_attempt_at": None, **jobs.FROM_THE_START}
+    moved = sorted(rows.move(tx, chosen, JobStatus.QUEUED, now=now, **anew))
+    if moved:
+        people.audit(tx, who=who, what="jobs_retried", target=target, now=now, details=details | {"jobs": len(moved)})
+        # In one statement, not through the journal: there may be thousands.
+        said = {"at": now, "level": "info", "code": None, "account_id": None, "connection_id": None}
+        text = f"retried by {who}, with all that failed of {error}"
+        events.log(tx, [{**said, "job_id": job_id, "text": f"Job {job_id}: {text}"} for job_id in moved])
     return moved
 
 

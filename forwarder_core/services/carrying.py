@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from forwarder_core.db import jobs
+from forwarder_core.db import attempts, jobs
 from forwarder_core.domain.jobs import Errand, JobStatus, Lease, Step
 from forwarder_core.errors import Bug, Fenced, LocalFailed, StepFailed
 from forwarder_core.logs import redact
@@ -154,7 +154,7 @@ class StepReport:
         with self._carrier.core.begin() as tx:
             if not jobs.is_held(tx, lease):
                 raise self._carrier.fence()
-            jobs.note_attempt(tx, lease, seconds={self._step: round(self.seconds, 3), "cpu": _cpu_s()})
+            attempts.note(tx, lease, seconds={self._step: round(self.seconds, 3), "cpu": _cpu_s()})
 
     def progress(self, fraction: float, note: str = "") -> None:
         """`fraction` 0..1 of this step. Written at most twice a second. Raises Fenced when the job was taken away."""
@@ -164,7 +164,7 @@ class StepReport:
     def fact(self, **values: Any) -> None:
         """Keep a fact with the attempt: bytes_fetched, bytes_sent, proxy."""
         with self._carrier.core.begin() as tx:
-            jobs.note_attempt(tx, self._carrier.lease, **values)
+            attempts.note(tx, self._carrier.lease, **values)
 
     def info(self, text: str, *parts: object) -> None:
         """A step message, as the admin reads it beside the job."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from forwarder_core.db import accounts, connections, jobs, outbox, overviews, people
+from forwarder_core.db import accounts, connections, jobs, overviews, people
 from forwarder_core.db.engine import Tx
-from forwarder_core.domain.accounts import Account, AccountStatus
+from forwarder_core.domain.accounts import Account, AccountEvent, AccountStatus
 from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.jobs import Errand, JobStatus
 from forwarder_core.errors import ChallengeRequired, NotFound
@@ -42,7 +42,7 @@ class Challenge:
 
 def raise_on(tx: Tx, account: Account, reason: str, now: datetime) -> None:
     """The account and all its connections wait from now on. Says so once, however many jobs meet the challenge."""
-    first = accounts.set_status(tx, account.id, AccountStatus.CAPTCHA_DETECTED, reason)
+    first = accounts.move(tx, account.id, AccountEvent.CHALLENGED, reason)
     connections.pause_all_of(tx, account.id, _reason(account))
     if first:
         accounts.change(tx, account.id, {"challenged_at": now, "on_probation": False})
@@ -68,9 +68,9 @@ def resolve(core: Core, account_id: int, *, notes: str, who: str, resume_connect
         account = accounts.get(tx, account_id)
         if account is None:
             raise NotFound(f"There is no account {account_id}.")
-        if account.status is not AccountStatus.CAPTCHA_DETECTED:
+        if not accounts.move(tx, account_id, AccountEvent.CHALLENGE_SOLVED, None):
             return Resolved(account, (), ())
-        accounts.change(tx, account_id, {"status": AccountStatus.ACTIVE, "status_reason": None, "on_probation": True})
+        accounts.change(tx, account_id, {"on_probation": True})
         resumed = connections.resume_all_of(tx, account_id, _reason(account)) if resume_connections else []
         waiting = jobs.waiting_for_challenge(tx, account_id)
         moved = jobs.move(tx, waiting, JobStatus.QUEUED, now=now, wait_reason=None)
@@ -87,22 +87,19 @@ def note_success(tx: Tx, done: Errand, now: datetime) -> None:
     """The canary arrived: the account is trusted again, and the thread of its challenge gets its happy end."""
     for account in (done.source, done.destination):
         if accounts.end_probation(tx, account.id):
-            outbox.post(
+            alerting.about_account(
                 tx,
-                dedupe_key=f"captcha_resolved:{account.id}:{done.job.id}:{done.job.attempts}",
-                kind="captcha_resolved",
-                thread=f"account:{account.id}",
-                payload={
-                    "account": account.alias,
-                    "account_id": account.id,
-                    "platform": account.platform,
-                    "connection": done.connection_name,
-                    "connection_id": done.job.connection_id,
-                    "job_id": done.job.id,
-                    "url": done.job.destination_url,
-                    "at": now.isoformat(),
-                },
+                AlertKind.CAPTCHA_RESOLVED,
+                account,
                 now=now,
+                once=f"{done.job.id}:{done.job.attempts}",
+                code="",
+                error="",
+                action="",
+                connection=done.connection_name,
+                connection_id=done.job.connection_id,
+                job_id=done.job.id,
+                url=done.job.destination_url,
             )
 
 

@@ -12,19 +12,22 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from forwarder_core import crashpoints
 from forwarder_core.connectors.base import Source
-from forwarder_core.db import accounts, connections, jobs, posts, publications
+from forwarder_core.db import accounts, connections, jobs, overviews, posts, publications, requests
 from forwarder_core.db.engine import Tx
-from forwarder_core.domain import filters
+from forwarder_core.domain import backlog, filters
 from forwarder_core.domain.accounts import Account
+from forwarder_core.domain.backlog import OldPost
 from forwarder_core.domain.connections import Connection, ConnectionStatus
+from forwarder_core.domain.jobs import Failure
 from forwarder_core.domain.posts import Decision, SeenPost, SourcePost, Verdict
 from forwarder_core.domain.schedules import next_poll
 from forwarder_core.errors import Bug, Conflict, ForwarderError, StepFailed
 from forwarder_core.logs import redact
-from forwarder_core.services import alerting, exits, resting, tunables
+from forwarder_core.services import alerting, echoes, exits, queueing, quotas, resting, tunables
 from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
@@ -110,16 +113,17 @@ def baseline(core: Core, connection: Connection) -> None:
 
 def _poll(core: Core, account_id: int) -> Polled:
     account, watching, tuned = _watched(core, account_id)
+    began = core.clock.now()
     try:
-        seen = _look(core, account, watching, tuned, core.clock.now())
+        seen = _look(core, account, watching, tuned, began)
     except StepFailed as e:
-        _note_failure(core, account, watching, tuned, e)
+        _note_failure(core, account, watching, tuned, e, began)
         raise
     except Exception as e:  # the boundary of a look: an error of ours is the source's trouble, not every source's
         bug = Bug(f"Unexpected {type(e).__name__} while looking at the source.", raw=redact(repr(e)))
-        _note_failure(core, account, watching, tuned, bug)
+        _note_failure(core, account, watching, tuned, bug, began)
         raise bug from e
-    return _commit(core, account, seen, tuned)
+    return _commit(core, account, seen, tuned, began)
 
 
 def _watched(core: Core, account_id: int) -> tuple[Account, list[Connection], Tuned]:
@@ -135,8 +139,12 @@ def _look(core: Core, account: Account, watching: Sequence[Connection], tuned: T
     overlap = timedelta(hours=tuned.number("detection.overlap_h"))
     with core.begin() as tx:
         back_to = _read_back_to(accounts.last_success(tx, account.id), watching, overlap, now)
+        ripe = posts.oldest_ripe(tx, account.id, now)
+        back_to = back_to if ripe is None else min(back_to, ripe)
         exit_ = exits.exit_of(core, tx, account)
-    seen, is_whole = _read(core, exits.source(core, account, exit_), account.id, back_to, tuned)
+    source = exits.source(core, account, exit_)
+    with quotas.counted(core, account, source):
+        seen, is_whole = _read(core, source, account.id, back_to, tuned)
     if not is_whole:
         _note_gap(core, account, back_to)
     return seen
@@ -181,9 +189,10 @@ def _is_past(core: Core, account_id: int, page: Sequence[SeenPost], back_to: dat
 
 
 def _note_failure(
-    core: Core, account: Account, watching: Sequence[Connection], tuned: Tuned, error: StepFailed
+    core: Core, account: Account, watching: Sequence[Connection], tuned: Tuned, error: StepFailed, began: datetime
 ) -> None:
     now = core.clock.now()
+    failure = Failure(error.code, redact(error.message), error.action)
     with core.begin() as tx:
         failures = accounts.failures_in_a_row(tx, account.id) + 1
         at = next_poll(
@@ -191,7 +200,8 @@ def _note_failure(
         )
         if error.retry_after_s is not None:
             at = max(at, now + timedelta(seconds=error.retry_after_s))
-        accounts.poll_failed(tx, account.id, now, at, error.code, redact(error.message))
+        accounts.poll_failed(tx, account.id, now, at, failure.code, failure.message)
+        requests.answer_polls(tx, account.id, began=began, now=now, failure=failure)
         resting.lay_to_rest(tx, account, error, now)
     about(account_id=account.id, code=error.code).error("Looking at '%s' failed: %s", account.alias, error.message)
 
@@ -208,17 +218,21 @@ def _note_gap(core: Core, account: Account, back_to: datetime) -> None:
     about(account_id=account.id, code="gap").warning("%s %s", text, action)
 
 
-def _commit(core: Core, account: Account, seen: Sequence[SeenPost], tuned: Tuned) -> Polled:
+def _commit(core: Core, account: Account, seen: Sequence[SeenPost], tuned: Tuned, began: datetime) -> Polled:
     now = core.clock.now()
     crashpoints.at("poll.before_commit")
     with core.begin() as tx:
         new = posts.record(tx, account.id, seen, now)
+        posts.refresh_held(tx, account.id, seen)
         watching = connections.active_of_source(tx, account.id)
         made = [job for connection in watching for job in _decide(tx, account, connection, now)]
         least_s = tuned.number("detection.min_interval_s")
         accounts.poll_succeeded(
             tx, account.id, now, next_poll(now, [c.schedule for c in watching], failures=0, least_s=least_s)
         )
+        requests.answer_polls(tx, account.id, began=began, now=now)
+        if requests.has_open_poll(tx, account.id):  # asked for while this look was under way: it wants one of its own
+            accounts.ask_at_once(tx, account.id, now)
     crashpoints.at("poll.after_commit")
     if new:
         log = logging.getLogger(__name__)
@@ -239,30 +253,44 @@ def _decide(
     open_posts = posts.undecided(tx, connection.id, account.id)
     if not open_posts:
         return []
-    roots = posts.roots_of(tx, account.platform, [p.post.platform_post_id for p in open_posts])
-    is_guarded = publications.has_open_at(tx, account.id)
-    verdicts = {post.id: _verdict(post, connection, since, roots, is_guarded=is_guarded) for post in open_posts}
-    verdicts |= filters.catch_up({p.id: p.post for p in open_posts}, verdicts, connection.filters, now=now)
+    roots = posts.roots_of_posts(tx, account.platform, [p.post for p in open_posts])
+    unknown = [post for post in open_posts if post.post.platform_post_id not in roots]
+    roots |= echoes.learn(tx, account, unknown, now)
+    is_guarded = publications.has_open_at(tx, account.id, now)
+    verdicts = {post.id: _verdict(post, connection, since, roots, now, is_guarded=is_guarded) for post in open_posts}
+    seen = {p.id: p.post for p in open_posts}
+    verdicts |= filters.catch_up(seen, verdicts, connection.filters, now=now, started_at=since)
     posts.decide(tx, connection.id, verdicts, now)
     wanted = [post for post in open_posts if verdicts[post.id].verdict is Verdict.FORWARD]
-    return jobs.add(
-        tx,
-        [
-            {
-                "connection_id": connection.id,
-                "source_post_id": post.id,
-                "root_post_id": post.id,
-                "priority": connection.priority,
-                "created_at": now,
-                "changed_at": now,
-            }
-            for post in wanted
-        ],
-    )
+    return jobs.add(tx, _rows(tx, connection, wanted, since, now))
+
+
+def _rows(
+    tx: Tx, connection: Connection, wanted: Sequence[SourcePost], since: datetime, now: datetime
+) -> list[dict[str, Any]]:
+    """The jobs of these posts: new ones at once, those from before the start by the rule for old posts."""
+    new = [post for post in wanted if post.post.posted_at >= since]
+    old = {post.id: post.post for post in wanted if post.post.posted_at < since}
+    rows = [queueing.row_of(connection, post.id, now) for post in new]
+    if not old:
+        return rows
+    rule = replace(connection.filters.backlog, from_=None, to=None, newest_n=None)  # those were asked by the filters
+    begin = overviews.last_planned(tx, connection.id, now) if rule.per_day else now
+    candidates = [OldPost(id=id_, posted_at=post.posted_at, views=post.views) for id_, post in old.items()]
+    return rows + [
+        queueing.row_of(connection, p.post_id, now, is_old=True, not_before=p.not_before)
+        for p in backlog.plan(candidates, rule, windows=connection.schedule.windows, now=begin)
+    ]
 
 
 def _verdict(
-    post: SourcePost, connection: Connection, started_at: datetime, roots: dict[str, int], *, is_guarded: bool
+    post: SourcePost,
+    connection: Connection,
+    started_at: datetime,
+    roots: dict[str, int],
+    now: datetime,
+    *,
+    is_guarded: bool,
 ) -> Decision:
     """An id we created ourselves is never a new post, whatever the filters say.
 
@@ -272,7 +300,7 @@ def _verdict(
     if post.post.platform_post_id in roots:
         root = roots[post.post.platform_post_id]
         return Decision(Verdict.DUPLICATE, "echo", f"published by this installation (post {root})")
-    decision = filters.decide(post.post, connection.filters, started_at=started_at)
+    decision = filters.decide(post.post, connection.filters, started_at=started_at, now=now)
     if is_guarded and decision.verdict is Verdict.FORWARD:
         return Decision(Verdict.HELD, "echo_guard", "a publication to this account is not finished")
     return decision

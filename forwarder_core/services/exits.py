@@ -8,16 +8,18 @@ is called at all; going out directly is only ever the admin's written wish (`fal
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import Authenticator, Destination, Source
-from forwarder_core.db import proxies
+from forwarder_core.db import proxies, tokens
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.proxies import Assignment, End, Mode, Proxy, Use, Way, choose, way_of
 from forwarder_core.egress import Exit, ProxyAddress, check_address
 from forwarder_core.errors import Invalid, ProxyFailed
+from forwarder_core.services import tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.credentials import StoredCredentials, remember
 
@@ -114,24 +116,38 @@ def _uses(core: Core, tx: Tx, usable: Sequence[int], known: dict[int, Proxy], jo
 
 
 def _spared(core: Core, tx: Tx, way: Way, usable: list[int], known: dict[int, Proxy]) -> list[int]:
-    """Without those that failed jobs too often since they were last seen well; all of them where that leaves none."""
-    failed = proxies.failures_through(tx, core.clock.now() - _TROUBLE)
+    """Without those that failed jobs too often since they were last seen well; all of them where that leaves none.
+
+    Once is too often where our own check says the same, and then a lost answer counts too.
+    """
+    since_when = core.clock.now() - _TROUBLE
+    failed, down = proxies.failures_through(tx, since_when), proxies.found_down(tx, since_when)
 
     def is_in_trouble(proxy: Proxy) -> bool:
         since = proxy.last_ok_at
-        counted = sum(1 for label, at in failed if label == proxy.address and (since is None or at > since))
-        return counted >= way.policy.max_retry_per_proxy
+        counted = [is_sure for label, at, is_sure in failed if label == proxy.address and (since is None or at > since)]
+        return bool(counted and proxy.id in down) or sum(counted) >= way.policy.max_retry_per_proxy
 
     return [member for member in usable if not is_in_trouble(known[member])] or usable
 
 
 def source(core: Core, account: Account, exit_: Exit) -> Source:
-    return registry.source(account, StoredCredentials(core, account.id), exit_)
+    return registry.source(account, StoredCredentials(core, account.id), _at_pace(core, exit_))
 
 
-def destination(core: Core, account: Account, exit_: Exit) -> Destination:
-    return registry.destination(account, StoredCredentials(core, account.id), exit_)
+def destination(core: Core, account: Account, exit_: Exit, *, connection_id: int | None = None) -> Destination:
+    """With the credential of the account that the connection names, its own where it names none."""
+    named = None
+    if connection_id is not None:
+        with core.begin() as tx:
+            named = tokens.ref_of(tx, connection_id)
+    return registry.destination(account, StoredCredentials(core, account.id, named), _at_pace(core, exit_))
 
 
-def authenticator(core: Core, account: Account, exit_: Exit) -> Authenticator:
-    return registry.authenticator(account, StoredCredentials(core, account.id), exit_)
+def authenticator(core: Core, account: Account, exit_: Exit, *, token_id: int | None = None) -> Authenticator:
+    return registry.authenticator(account, StoredCredentials(core, account.id, token_id), _at_pace(core, exit_))
+
+
+def _at_pace(core: Core, exit_: Exit) -> Exit:
+    with core.begin() as tx:
+        return replace(exit_, pace=tunables.read(tx).number("clients.pace"))

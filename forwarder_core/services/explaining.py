@@ -1,12 +1,16 @@
-"""Explaining: what became of a post on a connection, from the decision to the receipt."""
+"""Explaining: what became of a post on a connection, from the decision to the receipt; and why, in a sentence."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forwarder_core.db import jobs, posts, publications
+from forwarder_core.db import attempts, connections, jobs, overviews, posts, publications
+from forwarder_core.db.engine import Tx
+from forwarder_core.db.overviews import JobView
+from forwarder_core.domain import decisions
 from forwarder_core.domain.jobs import Job, Step
 from forwarder_core.domain.posts import Decision, SourcePost
+from forwarder_core.errors import NotFound
 from forwarder_core.services.context import Core
 
 
@@ -40,13 +44,46 @@ def story_of(core: Core, connection_id: int, source_account_id: int, platform_po
         return Story(post, posts.decision_of(tx, connection_id, post.id), jobs.of_post(tx, connection_id, post.id))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One connection's view of a post. `decision` None: it has not looked at the post yet."""
+
+    connection_id: int
+    connection_name: str
+    decision: Decision | None
+    job: JobView | None
+    because: str
+
+
+def why(core: Core, post_id: int) -> tuple[SourcePost, list[Reason]]:
+    """By every connection that has decided about the post, or takes posts from its account. Raises NotFound."""
+    with core.begin() as tx:
+        post = posts.get(tx, post_id)
+        if post is None:
+            raise NotFound(f"No post {post_id} was seen.")
+        decided = [(c, name, made) for name, c, _, made in posts.decisions_about(tx, [post_id])]
+        known = {connection_id for connection_id, *_ in decided}
+        open_ = [(c.id, c.name, None) for c in connections.active_of_source(tx, post.account_id) if c.id not in known]
+        return post, [_reason(tx, post_id, *each) for each in (*decided, *open_)]
+
+
+def _reason(tx: Tx, post_id: int, connection_id: int, name: str, decision: Decision | None) -> Reason:
+    job = jobs.of_post(tx, connection_id, post_id)
+    view = overviews.job(tx, job.id) if job is not None else None
+    said = decisions.why(decision) if decision is not None else "This connection has not decided about it yet."
+    if job is not None:
+        said += f" Its job {job.id} is {job.status}"
+        said += f": {job.failure.message}" if job.failure is not None else "."
+    return Reason(connection_id=connection_id, connection_name=name, decision=decision, job=view, because=said)
+
+
 def receipt_of(core: Core, job_id: int) -> Receipt:
     """The receipt of a job that succeeded; seconds add up over its attempts."""
     with core.begin() as tx:
         errand = jobs.errand(tx, job_id)
         found = publications.latest_of(tx, job_id)
-        attempts = jobs.attempts_of(tx, job_id)
-    spent = [attempt["seconds"] for attempt in attempts]
+        tries = attempts.of_job(tx, job_id)
+    spent = [attempt["seconds"] for attempt in tries]
     return Receipt(
         job=errand.job,
         source_post_id=errand.platform_post_id,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Row
 
 from forwarder_core import crashpoints
 from forwarder_core.connectors import registry
-from forwarder_core.connectors.base import Source
-from forwarder_core.db import publications
+from forwarder_core.connectors.base import FetchedFile, MediaFile, Source
+from forwarder_core.db import jobs, publications
 from forwarder_core.domain.jobs import Errand
-from forwarder_core.media.probe import probe
+from forwarder_core.media.probe import Probe, probe
 from forwarder_core.media.store import MediaStore
+from forwarder_core.services import recognizing
 from forwarder_core.services.carrying import Carrier, StepReport
 from forwarder_core.services.context import Core
 
@@ -30,6 +31,7 @@ class StoredFile:
     duration_ms: int
     width: int
     height: int
+    probe: Probe | None = None  # what was read of a fetched file, so that nobody reads it again
 
 
 def fetch(carrier: Carrier, report: StepReport, errand: Errand, source: Source) -> StoredFile:
@@ -45,10 +47,18 @@ def fetch(carrier: Carrier, report: StepReport, errand: Errand, source: Source) 
     def progress(done: int, total: int | None) -> None:
         report.progress(done / total if total else 0.0, f"{done / 1e6:.1f} MB")
 
+    def bring() -> tuple[FetchedFile, Probe]:
+        fetched = source.fetch(errand.platform_post_id, folder.source, progress)
+        crashpoints.at("fetch.after_file")
+        return fetched, probe(fetched.path)
+
     crashpoints.at("fetch.before")
-    fetched = source.fetch(errand.platform_post_id, folder.source, progress)
-    crashpoints.at("fetch.after_file")
-    facts = probe(fetched.path)
+    fetched, facts = bring()
+    if errand.has_audio and not _is_heard(facts):
+        report.info("The source says this post has sound, and the file has none: fetched once more")
+        fetched, facts = bring()
+        if not _is_heard(facts):
+            report.info("Silent again: taken as it is")
     stored = StoredFile(
         path=fetched.path,
         size_bytes=fetched.size_bytes,
@@ -56,12 +66,25 @@ def fetch(carrier: Carrier, report: StepReport, errand: Errand, source: Source) 
         duration_ms=round(facts.duration_s * 1000),
         width=facts.width,
         height=facts.height,
+        probe=facts,
     )
-    keep_file(carrier, FETCHED, asdict(stored) | {"path": str(stored.path)})
+    pictures = recognizing.fingerprint_of(carrier.core, errand, fetched.path, facts)
+    keep_file(carrier, FETCHED, row_of(stored) | {"plan": {"probe": facts.to_dict()}, "fingerprint": pictures})
     crashpoints.at("fetch.after_row")
     report.fact(bytes_fetched=fetched.size_bytes)
     report.info("Download complete (%.1f MB, %.0f seconds)", fetched.size_bytes / 1e6, facts.duration_s)
     return stored
+
+
+def row_of(stored: StoredFile | MediaFile) -> dict[str, object]:
+    """A file of a job as its row has it."""
+    names = ("size_bytes", "sha256", "duration_ms", "width", "height")
+    return {name: getattr(stored, name) for name in names} | {"path": str(stored.path)}
+
+
+def _is_heard(facts: Probe) -> bool:
+    """Platforms at times serve a Reel without its sound, and the next time with it."""
+    return facts.has_audio and not facts.is_silent
 
 
 def stored_file(core: Core, job_id: int, kind: str) -> StoredFile | None:
@@ -77,11 +100,23 @@ def stored_file(core: Core, job_id: int, kind: str) -> StoredFile | None:
         duration_ms=row.duration_ms,
         width=row.width,
         height=row.height,
+        probe=_read(row.plan.get("probe")),
     )
 
 
+def _read(kept: object) -> Probe | None:
+    """None for a file kept by a version that wrote other facts: then it is read again."""
+    try:
+        return Probe.of_dict(kept) if isinstance(kept, dict) else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def keep_file(carrier: Carrier, kind: str, values: dict[str, object]) -> None:
+    """Raises Fenced when the job is another's meanwhile: its file is not ours to replace."""
     with carrier.core.begin() as tx:
+        if not jobs.is_held(tx, carrier.lease, lock=True):
+            raise carrier.fence()
         publications.keep_file(tx, carrier.lease.job_id, kind, values | {"created_at": carrier.core.clock.now()})
 
 

@@ -11,7 +11,16 @@ from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import AuthMethod, ConnectorSpec, CredentialField, Role
 from forwarder_core.errors import FieldError, Invalid
 
-__all__ = ["AuthMethod", "ConnectorSpec", "CredentialField", "Role", "auth_method", "known_only", "platforms"]
+__all__ = [
+    "AuthMethod",
+    "ConnectorSpec",
+    "CredentialField",
+    "Role",
+    "auth_method",
+    "credential_names",
+    "known_only",
+    "platforms",
+]
 
 
 def platforms() -> list[ConnectorSpec]:
@@ -31,6 +40,11 @@ def auth_method(platform: str, wanted: str | None) -> AuthMethod:
             f"{spec.title} has no auth_method “{wanted or ''}”.", FieldError("auth_method", f"one of {known}")
         )
     return found
+
+
+def credential_names() -> frozenset[str]:
+    """The fields of every way of signing in there is."""
+    return frozenset(f.name for spec in platforms() for method in spec.auth_methods for f in method.fields)
 
 
 def known_only(method: AuthMethod, tolerated: Mapping[str, str | None]) -> dict[str, str]:

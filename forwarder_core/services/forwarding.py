@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import psutil
 
 from forwarder_core import crashpoints
 from forwarder_core.db import accounts, dispatch, jobs, publications
+from forwarder_core.db import pacing as pacing_rows
 from forwarder_core.db.engine import Tx
-from forwarder_core.domain.jobs import TERMINATED, Dispatch, Errand, JobStatus, Lease
+from forwarder_core.domain.jobs import STOPPED, TERMINATED, Dispatch, Errand, JobStatus, Lease
 from forwarder_core.domain.publications import PublicationState
 from forwarder_core.errors import Fenced
-from forwarder_core.services import alerting, breakers, challenges, tunables
+from forwarder_core.services import alerting, breakers, challenges, confirming, disk, incidents, pacing, tunables
 from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
+from forwarder_core.services.pacing import Pacer
 from forwarder_core.services.tunables import Tuned
-
-_MANY = 1_000  # due jobs looked at while some may not be let through
 
 
 def dispatchable(core: Core) -> list[Dispatch]:
@@ -38,38 +38,61 @@ def dispatchable(core: Core) -> list[Dispatch]:
     with core.begin() as tx:
         dispatch.lock_dispatch(tx)
         tuned = tunables.read(tx)
-        chosen = _choose(tx, now, tuned)
+        left = cancel_left(tx, now)
+        asked = confirming.look_again(tx, now)
+        chosen = _choose(core, tx, now, tuned)
         crashpoints.at("dispatch.before_stamp")
         dispatch.stamp(tx, chosen, now + timedelta(seconds=tuned.number("dispatch.stamp_s")))
     crashpoints.at("dispatch.after_stamp")
+    for job_id in asked:
+        about(job_id=job_id).info("Job %s: the destination is asked again, as its connection says", job_id)
+    for job_id in left:
+        about(job_id=job_id).warning("Job %s: %s Status changed to 'cancelled'", job_id, STOPPED.message)
     return chosen
 
 
-def _choose(tx: Tx, now: datetime, tuned: Tuned) -> list[Dispatch]:
+def cancel_left(tx: Tx, now: datetime, connection_id: int | None = None) -> list[int]:
+    """Cancel what waits on stopped connections: at the stop, and whenever a job comes back to one afterwards (its
+    worker died, its challenge was solved), so that no later start publishes it."""
+    left = dispatch.left_by_their_connection(tx, connection_id)
+    return jobs.move(tx, left, JobStatus.CANCELLED, now=now, failure=STOPPED, wait_reason=None) if left else []
+
+
+def _choose(core: Core, tx: Tx, now: datetime, tuned: Tuned) -> list[Dispatch]:
+    if pacing.is_held(tuned):
+        pacing_rows.hold(tx, now)
+        return []
     room = tuned.count("dispatch.max_running") - dispatch.count_under_way(tx, now)
     if room <= 0:
         return []
-    due = dispatch.due(
+    pacer = pacing.Pacer(core, tx, now)
+    chosen = dispatch.due(
         tx,
         now,
-        room=_MANY if breakers.any_open(tx) else room,
+        room=room,
         per_destination=tuned.count("dispatch.per_destination"),
         per_source=tuned.count("dispatch.per_source"),
+        may=disk.gated(core, tuned, _gate(tx, now, pacer)),
     )
-    if not due:
-        return []
-    passed = breakers.let_through(tx, due, now)
-    return list(_one_canary_each(passed, accounts.on_probation(tx), dispatch.busy_accounts(tx, now)))[:room]
+    pacer.settle()
+    return chosen
 
 
-def _one_canary_each(due: Iterable[Dispatch], on_probation: set[int], busy: set[int]) -> Iterable[Dispatch]:
-    """Of an account whose challenge was just solved, at either end, one job goes first."""
-    for candidate in due:
-        ends = {candidate.source_account_id, candidate.destination_account_id}
-        if ends & on_probation & busy:
-            continue
-        busy = busy | ends
-        yield candidate
+def _gate(tx: Tx, now: datetime, pacer: Pacer) -> Callable[[Dispatch], bool]:
+    """The pace of the destination; breakers; and canaries: of an account whose challenge was just solved, at either
+    end, one job goes first."""
+    is_open, on_probation = breakers.gate(tx, now), accounts.on_probation(tx)
+    busy = dispatch.busy_accounts(tx, now) if on_probation else set()
+
+    def may(job: Dispatch) -> bool:
+        ends = {job.source_account_id, job.destination_account_id}
+        if ends & on_probation & busy or not pacer.allows(job) or not is_open(job):
+            return False
+        busy.update(ends)
+        pacer.take(job)
+        return True
+
+    return may
 
 
 def claim(core: Core, job_id: int, dispatch_no: int, run_id: str) -> Lease | None:
@@ -89,15 +112,17 @@ def claim_again(core: Core, job_id: int, run_id: str) -> Lease | None:
     with core.begin() as tx:
         dispatch.lock_dispatch(tx)
         again = dispatch.stamp_again(tx, job_id, now + timedelta(seconds=tunables.read(tx).number("dispatch.stamp_s")))
-        lease = None if again is None else _take(core, tx, job_id, again, run_id)
+        lease = None if again is None else _take(core, tx, job_id, again, run_id, by_hand=True)
         if lease is None:
             tx.rollback()  # a job that may not run now stays what it was
     return _claimed(lease)
 
 
-def _take(core: Core, tx: Tx, job_id: int, dispatch_no: int, run_id: str) -> Lease | None:
-    now = core.clock.now()
-    until = now + timedelta(seconds=tunables.read(tx).number("lease.seconds"))
+def _take(core: Core, tx: Tx, job_id: int, dispatch_no: int, run_id: str, *, by_hand: bool = False) -> Lease | None:
+    now, tuned = core.clock.now(), tunables.read(tx)
+    if not pacing.may_start(core, tx, job_id, now, tuned, by_hand=by_hand):
+        return None
+    until = now + timedelta(seconds=tuned.number("lease.seconds"))
     return jobs.claim(tx, job_id, dispatch_no, run_id=run_id, worker=this_worker(), now=now, until=until)
 
 
@@ -137,7 +162,8 @@ def succeed(core: Core, lease: Lease) -> None:
             raise Fenced(f"Job {lease.job_id} is carried by another worker now.")
         breakers.note_success(tx, done)
         challenges.note_success(tx, done, now)
-        told = AlertKind.JOB_RECOVERED if done.job.retries_used else AlertKind.JOB_SUCCEEDED
+        incidents.note_success(tx, done, now)
+        told = AlertKind.JOB_RECOVERED if done.job.retries_used or done.job.rescues else AlertKind.JOB_SUCCEEDED
         alerting.about_job(tx, told, done, now=now, attempts=done.job.attempts, url=done.job.destination_url)
     crashpoints.at("success.after")
     log = about(job_id=lease.job_id, connection_id=done.job.connection_id)

@@ -20,15 +20,13 @@ from typing import Any
 
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import Identity, InteractiveAuthenticator
-from forwarder_core.db import accounts, connections, dead_letters, jobs, people, sign_ins
+from forwarder_core.db import accounts, people, sign_ins
 from forwarder_core.db.engine import Tx
-from forwarder_core.domain.accounts import Account, AccountStatus
-from forwarder_core.domain.jobs import JobStatus
+from forwarder_core.domain.accounts import Account, AccountEvent
 from forwarder_core.errors import Conflict, FieldError, ForwarderError, Invalid, NotFound
 from forwarder_core.logs import redact, remember_secret
 from forwarder_core.services import accounts as accounts_service
-from forwarder_core.services import alerting, challenges, exits
-from forwarder_core.services.alerting import AlertKind
+from forwarder_core.services import challenges, exits, standing
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
@@ -36,7 +34,6 @@ CODE_WITHIN = timedelta(minutes=10)  # a code lives no longer on any platform
 ALIVE = timedelta(seconds=20)  # a login whose keeper says nothing for so long is lost
 _LOOK_EVERY_S = 0.5
 _TRY_AGAIN = "Press “Sign in again” on the account when you have the code's e-mail or phone at hand."
-_REAUTHORISED = (AccountStatus.TOKEN_EXPIRED, AccountStatus.REFRESH_FAILED, AccountStatus.REQUIRES_REAUTH)
 
 
 class State(StrEnum):
@@ -259,23 +256,9 @@ def _trust_again(core: Core, account_id: int, identity: Identity, *, who: str) -
     with core.begin() as tx:
         accounts.change(tx, account_id, {"remote_id": identity.remote_id})
         account = accounts.get(tx, account_id)
-        if account is not None and account.status in _REAUTHORISED:
-            _release(tx, account, core.clock.now(), who)
+        if account is not None:
+            standing.rise(tx, account, AccountEvent.SIGNED_IN, now=core.clock.now(), who=who, how="upload")
     challenges.resolve(core, account_id, notes="Signed in again, with the code entered here", who=who)
-
-
-def _release(tx: Tx, account: Account, now: datetime, who: str) -> None:
-    held_for = (account.status_reason or "").partition(":")[
-        0
-    ]  # as `resting` wrote it: the error's title, then its text
-    accounts.change(tx, account.id, {"status": AccountStatus.ACTIVE, "status_reason": None})
-    connections.resume_all_of(tx, account.id, f"{account.alias}: {held_for}")
-    waiting = dead_letters.waiting_for_account(tx, account.id)
-    jobs.move(tx, waiting, JobStatus.QUEUED, now=now, wait_reason=None)
-    accounts.ask_at_once(tx, account.id, now)
-    people.audit(tx, who=who, what="signed_in_again", target=f"account:{account.id}", now=now)
-    told = {"code": "", "error": "", "action": "", "how": "upload"}
-    alerting.about_account(tx, AlertKind.TOKEN_REFRESHED, account, now=now, once=now.isoformat(), **told)
 
 
 def _read(tx: Tx, account_id: int) -> SignIn | None:

@@ -13,14 +13,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-
-from forwarder_core.db import events, overviews, people, publications
+from forwarder_core.db import attempts, connections, events, overviews, people, publications
 from forwarder_core.db import jobs as rows
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.overviews import JobView
+from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.jobs import SYNONYMS, Failure, Job, JobStatus
 from forwarder_core.domain.publications import PublicationState
+from forwarder_core.domain.retry_rules import code_of
 from forwarder_core.errors import Conflict, FieldError, Invalid, NotFound
 from forwarder_core.services import confirming
 from forwarder_core.services.context import Core
@@ -50,7 +50,10 @@ FROM_THE_START = {"retries_used": 0, "rescues": 0, "step": None, "progress": 0.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which jobs. `status` in our words or the client's; empty = all."""
+    """Which jobs. `status` and `error` in our words or the client's; empty = all.
+
+    `q`: beginnings of words of the post's caption, or the id of a job or of a post exactly.
+    """
 
     status: tuple[str, ...] = ()
     connection_id: int | None = None
@@ -58,6 +61,7 @@ class Wanted:
     error: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    q: str | None = None
 
     def clauses(self) -> dict[str, Any]:
         """Raises Invalid for a status that is none."""
@@ -65,9 +69,10 @@ class Wanted:
             "status": [status.value for status in statuses(self.status)],
             "connection_id": self.connection_id,
             "account_id": self.account_id,
-            "error": self.error,
+            "error": code_of(self.error) or self.error if self.error else None,
             "since": self.since,
             "until": self.until,
+            "q": self.q,
         }
 
 
@@ -95,11 +100,13 @@ def statuses(words: Iterable[str]) -> list[JobStatus]:
     return found
 
 
-def page(core: Core, wanted: Wanted, *, before: int = FIRST_PAGE, limit: int = 50) -> list[JobView]:
-    """Newest first, from the one before the id `before`."""
+def page(
+    core: Core, wanted: Wanted, *, before: int = FIRST_PAGE, limit: int = 50, oldest_first: bool = False
+) -> list[JobView]:
+    """Newest first, from the one before the id `before`; or oldest first, from the one after it."""
     clauses = wanted.clauses()
     with core.begin() as tx:
-        return overviews.job_page(tx, before_id=before, limit=limit, **clauses)
+        return overviews.job_page(tx, before_id=before, limit=limit, oldest_first=oldest_first, **clauses)
 
 
 def count(core: Core, wanted: Wanted) -> int:
@@ -121,7 +128,7 @@ def story(core: Core, job_id: int) -> JobStory:
         publication = publications.latest_of(tx, job_id)
         return JobStory(
             view=view,
-            attempts=rows.attempts_of(tx, job_id),
+            attempts=attempts.of_job(tx, job_id),
             timeline=timeline[::-1],
             plan=overviews.plan_of(tx, job_id),
             publication=publication[0].state if publication else None,
@@ -135,7 +142,9 @@ def retry(core: Core, job_id: int, *, who: str) -> JobView:
         job = found(tx, job_id).job
         if job.status not in _RETRYABLE:
             raise Conflict(f"Job {job_id} is {job.status}; there is nothing to retry.", action=_instead(job.status))
+        _refuse_where_nothing_starts(tx, job)
         anew: dict[str, Any] = FROM_THE_START if job.status is not JobStatus.RETRY_WAIT else {}
+        anew = {**anew, "is_urgent": True}  # who presses Retry at night wants no window waited for
         now = core.clock.now()
         if not rows.move(tx, [job_id], JobStatus.QUEUED, now=now, wait_reason=None, next_attempt_at=None, **anew):
             raise _moved_meanwhile(job_id)
@@ -143,6 +152,17 @@ def retry(core: Core, job_id: int, *, who: str) -> JobView:
         queued = found(tx, job_id)
     about(job_id=job_id, connection_id=job.connection_id).info("Job %s: retried by %s", job_id, who)
     return queued
+
+
+def _refuse_where_nothing_starts(tx: Tx, job: Job) -> None:
+    """A stopped connection starts nothing: what is queued on it is cancelled."""
+    connection = connections.get(tx, job.connection_id)
+    if connection is None:
+        raise Conflict(
+            f"The connection of job {job.id} was deleted.", action="Make a connection that includes old posts."
+        )
+    if connection.status is ConnectionStatus.STOPPED:
+        raise Conflict(f"Connection “{connection.name}” is stopped.", action="Start it, then retry the job.")
 
 
 def cancel(core: Core, job_id: int, *, who: str) -> JobView:
@@ -192,7 +212,7 @@ def _instead(status: JobStatus) -> str:
         JobStatus.RUNNING: "Wait for its end, or cancel it.",
         JobStatus.QUEUED: "Nothing to do: it starts by itself.",
         JobStatus.CAPTCHA: "Complete the check in the platform's app, then mark it solved on the account.",
-        JobStatus.PAUSED: "Mend the account or resume the connection; the job goes on by itself.",
+        JobStatus.PAUSED: "Mend the account, resume the connection or end the hold; the job goes on by itself.",
         JobStatus.UNCONFIRMED: "Look at the destination and say on the job whether the post is live.",
         JobStatus.SUCCESS: "Nothing to do: it was published.",
     }.get(status, "Reload and look at its present state.")
@@ -217,6 +237,9 @@ def _links(view: JobView) -> dict[str, str]:
         "destination": job.destination_url,
         "run": f"/dagster/runs/{job.run_id}" if job.run_id else None,
         "connection": f"/connections/{job.connection_id}",
+        "lineage": "/dagster/assets/published_post",
+        "logs": f"/api/logs?job_id={job.id}",
+        "why": f"/api/posts/{job.source_post_id}/why",
     }
     return {name: address for name, address in links.items() if address}
 
@@ -263,9 +286,4 @@ def confirm(
         if answered.job.status is not (JobStatus.SUCCESS if answer is Answer.LIVE else JobStatus.QUEUED):
             raise
         return answered
-    except IntegrityError as e:
-        raise Conflict(
-            f"The post {remote_id} is known already as the result of another job.",
-            action="Look at its id at the destination again, or answer without one.",
-        ) from e
     return get(core, job_id)

@@ -23,11 +23,12 @@ from forwarder_core.alerts.pace import pause_s
 from forwarder_core.alerts.ping import PingFailed, ping
 from forwarder_core.alerts.text import Message
 from forwarder_core.db import jobs, outbox
+from forwarder_core.db import roads as road_rows
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.outbox import Alert
 from forwarder_core.db.outbox import MessageState as MessageState
 from forwarder_core.domain.jobs import JobStatus
-from forwarder_core.services import alerting, telegram_settings
+from forwarder_core.services import alerting, roads, telegram_settings
 from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.telegram_settings import Problem, TelegramSettings
@@ -131,7 +132,8 @@ def _take(core: Core, to: Address) -> _Taken | None:
 def _frame(core: Core, settings: TelegramSettings, alert: Alert) -> Frame:
     """Nobody is called for good news."""
     is_trouble = not rule_of(alert.kind).resolves
-    return telegram_settings.frame(core, settings.mention.get(alert.severity, "") if is_trouble else "")
+    mention = settings.mention.get(alert.severity, "") if is_trouble else ""
+    return telegram_settings.frame(core, mention, has_buttons=settings.hears)
 
 
 # ---- one message ------------------------------------------------------------------------------------------------
@@ -223,10 +225,14 @@ def keep_pulse(core: Core, pace: Pace) -> None:
         pace.pinged_at is None or now - pace.pinged_at >= timedelta(seconds=settings.ping_every_s)
     ):
         pace.pinged_at = now
+        error = None
         try:
             ping(core.settings.default_exit, settings.ping_url, core.settings.allow_private_networks)
         except PingFailed as e:
+            error = e.message
             log.warning("%s", e.message)
+        with core.begin() as tx:
+            telegram_settings.note_ping(tx, error, now)
 
 
 def _is_heartbeat_due(core: Core, settings: TelegramSettings, now: datetime) -> bool:
@@ -274,10 +280,13 @@ class UndeliveredState:
     oldest_at: datetime | None
     is_configured: bool
     problem: Problem | None
+    undelivered_elsewhere: int = 0  # tried and not taken by a webhook or the mail server
+    has_other_roads: bool = False
+    is_ping_failing: bool = False
 
     @property
     def is_trouble(self) -> bool:
-        return bool(self.problem or self.failed)
+        return bool(self.problem or self.failed or self.undelivered_elsewhere or self.is_ping_failing)
 
 
 def notifications(
@@ -311,6 +320,14 @@ def undelivered(core: Core) -> UndeliveredState:
     with core.begin() as tx:
         counted = outbox.undelivered(tx)
         settings = telegram_settings.read(core, tx)
+        elsewhere, has_others = road_rows.count_waiting(tx, failed_only=True), roads.has_any(tx)
     return UndeliveredState(
-        counted.waiting, counted.failed, counted.oldest_at, settings.is_configured, settings.problem
+        counted.waiting,
+        counted.failed,
+        counted.oldest_at,
+        settings.is_configured,
+        settings.problem,
+        undelivered_elsewhere=elsewhere,
+        has_other_roads=has_others,
+        is_ping_failing=settings.is_ping_failing,
     )

@@ -16,9 +16,10 @@ from forwarder_core.db import connections, events, jobs, overviews
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.overviews import JobView
 from forwarder_core.domain.connections import Connection, ConnectionStatus
+from forwarder_core.domain.incidents import Incident
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.services import accounts as accounts_service
-from forwarder_core.services import tunables
+from forwarder_core.services import incidents, tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.tunables import Tuned
 
@@ -72,10 +73,12 @@ class Summary:
     waiting: int
     wait_s: float | None
     recent: list[JobView]
+    incidents: list[Incident]
 
 
 def summary(core: Core) -> Summary:
     since = core.clock.now() - _DAY
+    troubles = incidents.worth_showing(core)
     with core.begin() as tx:
         day, all_time = jobs.count_by_status(tx, since=since), jobs.count_by_status(tx)
         by_status = connections.count_by_status(tx)
@@ -89,6 +92,7 @@ def summary(core: Core) -> Summary:
             waiting=all_time.get(JobStatus.QUEUED, 0) + all_time.get(JobStatus.RETRY_WAIT, 0),
             wait_s=overviews.waits_s(tx, since),
             recent=overviews.job_page(tx, before_id=2**62, limit=20),
+            incidents=troubles,
         )
 
 
@@ -161,7 +165,10 @@ def tuned(core: Core) -> Tuned:
         return tunables.read(tx)
 
 
-def logs(core: Core, *, before: int = 2**62, limit: int = 50, **wanted: Any) -> list[dict[str, Any]]:
-    """Log events, newest first. `wanted`: job_id, connection_id, account_id, level, code, since, until, q."""
+def logs(
+    core: Core, *, before: int = 2**62, limit: int = 50, oldest_first: bool = False, **wanted: Any
+) -> list[dict[str, Any]]:
+    """Log events, newest first, or oldest first from the one after `before`. `wanted`: job_id, connection_id,
+    account_id, level, code, since, until, q (beginnings of words)."""
     with core.begin() as tx:
-        return events.logs(tx, before_id=before, limit=limit, **wanted)
+        return events.logs(tx, before_id=before, limit=limit, oldest_first=oldest_first, **wanted)

@@ -86,6 +86,7 @@ def change(core: Core, proxy_id: int, values: Mapping[str, Any], *, who: str) ->
                 _refuse_to_leave_direct(tx, known)
             if values.keys() & ADDRESS_FIELDS:
                 changed |= {"health": Health.UNCHECKED, "consecutive_failures": 0, "last_error": None}
+                changed |= {"exit_ip": None, "exit_country": None}
             rows.change(tx, proxy_id, changed)
             _audit(tx, core, who, "proxy_changed", proxy_id, values)
     except IntegrityError as e:

@@ -10,7 +10,7 @@ import logging
 import ssl
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,6 +41,7 @@ DEFAULT_ECHO = "https://ipinfo.io/json"
 _MOST_TARGETS = 10
 _AT_ONCE = 8
 _KEPT = timedelta(days=30)
+_ONE_LOOK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,25 @@ class Aims:
 
 def check(core: Core, proxy_id: int) -> Checked:
     """Now. Raises Invalid where its address may not be connected to, NotFound."""
+    return _write_down(core, [_probed_now(core, proxy_id, read_aims(core))])[0]
+
+
+def look(core: Core, proxy_id: int) -> Checked:
+    """What a check says at this moment. A failure of the proxy's own is kept with its tests, one a minute at most, and
+    does not count towards the three: jobs that ask are many. Raises as `check`."""
+    probed = _probed_now(core, proxy_id, replace(read_aims(core), echo=None))
+    found, now = Checked(probed.proxy, probed.tests, verdict(probed.tests)), core.clock.now()
+    if found.verdict is Verdict.FAILED:
+        with core.begin() as tx:
+            if rows.get(tx, proxy_id, lock=True) and proxy_id not in rows.found_down(tx, now - _ONE_LOOK):
+                rows.keep_tests(tx, proxy_id, probed.tests, now)
+    return found
+
+
+def _probed_now(core: Core, proxy_id: int, aims: Aims) -> Probed:
     with core.begin() as tx:
         address = exits.address_of(core, tx, known := proxies.of(tx, proxy_id))
-    aims = read_aims(core)
-    probed = _probe(known, address, aims, core.settings.default_exit.tls())
-    return _write_down(core, [probed])[0]
+    return _probe(known, address, aims, core.settings.default_exit.tls())
 
 
 def check_all(core: Core) -> list[Checked]:
@@ -148,6 +163,7 @@ def _write_down(core: Core, probed: Sequence[Probed]) -> list[Checked]:
                 up.append(after)
             if before.health is Health.UNHEALTHY:
                 was_down.add(before.id)
+            proxy_moves.came_out_elsewhere(tx, before, after, now)
         rows.forget_tests(tx, now - _KEPT)
         if down:
             proxy_moves.went_down(tx, down, now)

@@ -67,6 +67,37 @@ def recovered(tx: Tx, up: Sequence[Proxy], was_down: set[int], now: datetime) ->
         )
 
 
+def came_out_elsewhere(tx: Tx, before: Proxy, after: Proxy, now: datetime) -> None:
+    """Tell that the world sees another address; of a new address in the same country once a day at most, because some
+    providers change it often."""
+    is_other_country = _differs(before.exit_country, after.exit_country)
+    if not is_other_country and not _differs(before.exit_ip, after.exit_ip):
+        return
+    known, uses = rows.known(tx), rows.uses(tx)
+    alerting.about_proxy(
+        tx,
+        AlertKind.PROXY_EXIT_CHANGED,
+        proxy_id=after.id,
+        alias=after.alias,
+        address=after.address,
+        now=now,
+        once=now.isoformat() if is_other_country else now.date().isoformat(),
+        was=_exit_of(before),
+        exit=_exit_of(after),
+        is_other_country=is_other_country,
+        connections=[use.name for use in uses if any(after.id in way.pool for way in _ways(use, uses, known))],
+    )
+
+
+def _exit_of(proxy: Proxy) -> str:
+    """As the admin reads it: `203.0.113.9 (US)`."""
+    return f"{proxy.exit_ip}" + (f" ({proxy.exit_country})" if proxy.exit_country else "")
+
+
+def _differs(before: str | None, after: str | None) -> bool:
+    return None not in (before, after) and before != after
+
+
 def _ways(use: Use, uses: Sequence[Use], known: dict[int, Proxy]) -> list[Way]:
     globals_ = globals_of(known)
     ways = (way_of(end, use, [other for other in uses if end in other.ends], globals_) for end in use.ends)

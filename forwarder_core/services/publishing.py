@@ -7,24 +7,25 @@ The fact to know: nothing may stand between the destination's yes and the commit
 
 from __future__ import annotations
 
+import time
+from dataclasses import asdict
 from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
 from forwarder_core import crashpoints
-from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import (
     Destination,
-    Draft,
     Evidence,
     MediaFile,
     Published,
     Reconciled,
     Trace,
 )
-from forwarder_core.db import jobs, posts, publications
+from forwarder_core.db import connections, jobs, posts, publications
 from forwarder_core.db.engine import Tx
-from forwarder_core.domain import captions
+from forwarder_core.domain.captions import Words
+from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.jobs import Errand
 from forwarder_core.domain.publications import Publication, PublicationState, new_marker
 from forwarder_core.errors import (
@@ -33,6 +34,7 @@ from forwarder_core.errors import (
     AlreadyPublished,
     AuthInvalid,
     ChallengeRequired,
+    ConnectionStopped,
     DestinationDailyLimit,
     Fenced,
     MediaRejected,
@@ -46,11 +48,12 @@ from forwarder_core.errors import (
     StepFailed,
     Unconfirmed,
 )
-from forwarder_core.services import tunables
+from forwarder_core.services import confirming, drafting, limits, quotas, tunables
 from forwarder_core.services.carrying import Carrier, StepReport
 from forwarder_core.services.context import Core
 
 IRREVERSIBLE_S = 300.0  # longest an irreversible call may take, its timeouts included: the lease is renewed past it
+SEND_WITHIN_S = 30.0  # the call begins so soon after its lease was renewed, or not at all
 _CLEAN_READS = 2  # how often a listing must be read without a trace before “not there” is believed
 _ASK_AFTER_SETTLES = 3  # a destination that says nothing for so many settle times is asked no more; a person is
 _AROUND = timedelta(minutes=10)  # how far a destination's clock may be from ours
@@ -89,6 +92,7 @@ def publish(carrier: Carrier, report: StepReport, errand: Errand, media: MediaFi
         found = work.find_out(publication, session)
         if found is not None:
             return work.adopt(publication, found)
+        work.only_where_wanted()
         publication, session = work.plan()
     return work.send(publication, session)
 
@@ -114,19 +118,28 @@ class _Publishing:
         publication, sealed = found
         return publication, self._core.vault.unseal(sealed).get(_SESSION)
 
+    def only_where_wanted(self) -> None:
+        """A job of a stopped connection was let in to find out, not to publish. Raises ConnectionStopped."""
+        with self._core.begin() as tx:
+            connection = connections.get(tx, self._errand.job.connection_id)
+        if connection is None or connection.status is ConnectionStatus.STOPPED:
+            raise ConnectionStopped("It is not at the destination, and its connection was stopped meanwhile.")
+
     def _add(self, tx: Tx) -> None:
         errand = self._errand
         taken = publications.holder_of(tx, errand.destination.id, errand.job.root_post_id)
-        if taken is not None:
+        if taken is not None and not publications.free_place(tx, taken.id):
             raise AlreadyPublished(
                 f"{errand.destination.alias} has this post already, or another job is bringing it (job {taken.job_id})."
             )
+        words = drafting.words_of(errand, limits.in_force(tx, errand.destination.platform).text)
         values = {
             "job_id": errand.job.id,
             "destination_account_id": errand.destination.id,
             "root_post_id": errand.job.root_post_id,
             "marker": new_marker(),
-            "caption": self._words().caption,
+            "caption": words.caption,
+            "words": asdict(words),
             "size_bytes": self._media.size_bytes,
             "content_sha256": self._media.sha256,
             "duration_ms": self._media.duration_ms,
@@ -137,27 +150,12 @@ class _Publishing:
         except IntegrityError as e:
             raise AlreadyPublished(f"{errand.destination.alias} is getting this post from another job.") from e
 
-    def _words(self) -> captions.Words:
-        limits = registry.limits(self._errand.destination.platform).text
-        return captions.compose(self._errand.caption, limits, fallback_title=self._errand.source.alias)
-
-    def _draft(self, publication: Publication) -> Draft:
-        words = self._words()
-        options = self._errand.publish_options
-        return Draft(
-            title=words.title,
-            caption=words.caption,
-            tags=words.tags,
-            privacy=str(options.get("privacy", "public")),
-            marker=publication.marker,
-            options={key: str(value) for key, value in options.items()},
-        )
-
     def send(self, publication: Publication, session: str | None) -> Published:
-        draft = self._draft(publication)
+        draft = drafting.draft_of(self._errand, publication.marker, _words_of(publication))
         crashpoints.at("publish.planned")
         if session is None:
             crashpoints.at("publish.before_open")
+            self._count_session()
             session = self._to.open(draft, self._media)
             crashpoints.at("publish.after_open")
             sealed = self._core.vault.seal({_SESSION: session})
@@ -174,6 +172,10 @@ class _Publishing:
         crashpoints.at("publish.answered")
         return self.adopt(publication, done)
 
+    def _count_session(self) -> None:
+        with self._core.begin() as tx:
+            quotas.session_opens(self._core, tx, self._errand)
+
     def _put_down(self, publication: Publication, error: Exception, *, is_committing: bool) -> None:
         """Decide what a failed send leaves behind. Raises OutcomeUnknown for anything but a definite refusal once
         the irreversible call may have gone out."""
@@ -187,6 +189,12 @@ class _Publishing:
             self._move(publication, PublicationState.ABANDONED, session_ref=None)
         elif isinstance(error, StepFailed) and error.retry in (Retry.NEVER, Retry.ONCE):
             self._move(publication, PublicationState.FAILED, session_ref=None)
+            self._not_taken()
+
+    def _not_taken(self) -> None:
+        """It is certain that the destination has no post of this: its day has one more again."""
+        with self._core.begin() as tx:
+            quotas.post_refused(tx, self._errand.destination.id, self._errand.job.id)
 
     def adopt(self, publication: Publication, done: Published) -> Published:
         """Write down that the destination has it: publication, origin and job in one transaction."""
@@ -212,6 +220,7 @@ class _Publishing:
                 root_post_id=publication.root_post_id,
                 publication_id=publication.id,
                 now=now,
+                address=done.url if done.names_post else None,
             )
             jobs.set_published(tx, publication.job_id, done.remote_id, done.url)
         crashpoints.at("publish.published")
@@ -246,15 +255,25 @@ class _Publishing:
         if answer.trace is Trace.NOT_FOUND and now >= since + settle:
             clean += 1
             if clean >= _CLEAN_READS:
-                self._move(publication, PublicationState.ABANDONED, session_ref=None)
-                self._report.info("Proven not to be at the destination (%s); publishing anew", answer.evidence)
+                self._give_up(publication, answer.evidence)
                 return
         unclear = f"Not clear whether it was published: {answer.evidence or answer.trace}."
         if answer.trace is Trace.UNKNOWN and now >= since + _ASK_AFTER_SETTLES * settle:
-            self._move(publication, PublicationState.UNCONFIRMED)
+            self._move(publication, PublicationState.UNCONFIRMED, unconfirmed_at=now)
             raise Unconfirmed(unclear)
         self._move(publication, PublicationState.COMMITTING, unclear_since=since, clean_reads=clean)
         raise OutcomeUnknown(unclear, retry_after_s=min(settle.total_seconds() / 3, OutcomeUnknown.wait_s))
+
+    def _give_up(self, publication: Publication, evidence: str) -> None:
+        """It is proven absent. Where a person was asked and a policy answered in their place, that is on record."""
+        with self._core.begin() as tx:
+            gone = PublicationState.ABANDONED
+            if not publications.move(tx, publication.id, gone, lease=self._carrier.lease, session_ref=None):
+                raise self._carrier.fence()
+            quotas.post_refused(tx, self._errand.destination.id, self._errand.job.id)
+            if publication.unconfirmed_at is not None:
+                confirming.note_policy(tx, publication.job_id, self._core.clock.now(), evidence)
+        self._report.info("Proven not to be at the destination (%s); publishing anew", evidence)
 
     def _reconcile(self, publication: Publication, session: str | None) -> Reconciled:
         """A destination that cannot be asked tells nothing: that is not an answer, and not a failure of the job."""
@@ -275,6 +294,7 @@ class _Publishing:
     def committing(self, publication: Publication) -> None:
         """Renew the lease past the call and write down that it is about to go out. Raises Fenced when it may not."""
         crashpoints.at("publish.before_committing")
+        began = time.monotonic()
         now = self._core.clock.now()
         with self._core.begin() as tx:
             if not jobs.renew(tx, self._carrier.lease, now + timedelta(seconds=IRREVERSIBLE_S)):
@@ -283,7 +303,11 @@ class _Publishing:
                 tx, publication.id, PublicationState.COMMITTING, lease=self._carrier.lease, committing_at=now
             ):
                 raise self._carrier.fence()
+            quotas.post_goes_out(self._core, tx, self._errand.destination.id, self._errand.job.id)
         crashpoints.at("publish.committing")
+        if time.monotonic() - began > SEND_WITHIN_S:
+            # Stopped in between, and given up since, maybe: the call heeds no fence, so it is not made.
+            raise self._carrier.fence()
 
     def sent(self, publication: Publication, total: int) -> None:
         if total:
@@ -296,6 +320,12 @@ class _Publishing:
         with self._core.begin() as tx:
             if not publications.move(tx, publication.id, to, lease=self._carrier.lease, **also):
                 raise self._carrier.fence()
+
+
+def _words_of(publication: Publication) -> Words | None:
+    """As planned; None for one of a version that did not keep them."""
+    said = publication.words
+    return Words(str(said["title"]), str(said["caption"]), tuple(said["tags"])) if said else None
 
 
 class _Hooks:
@@ -322,17 +352,32 @@ def refused(carrier: Carrier, reason: str) -> None:
             )
 
 
-def verified(carrier: Carrier, **verification: object) -> None:
-    """Note what the destination shows of the post."""
+def verified(carrier: Carrier, *, url: str | None = None, **verification: object) -> None:
+    """Note what the destination shows of the post. `url`: its own address, where it was not known before; it goes into
+    the ledger of what we created, because to another way of looking the post's id is another."""
+    platform, now = carrier.errand().destination.platform, carrier.core.clock.now()
     with carrier.core.begin() as tx:
         found = publications.latest_of(tx, carrier.lease.job_id)
         if found is None:
             raise Fenced("There is no publication to verify.")
-        publications.move(
+        publication = found[0]
+        moved = publications.move(
             tx,
-            found[0].id,
+            publication.id,
             PublicationState.VERIFIED,
             lease=carrier.lease,
             verification=verification,
-            verified_at=carrier.core.clock.now(),
+            verified_at=now,
+            remote_url=url or publication.remote_url,
         )
+        if moved and url and publication.remote_id:
+            posts.add_origin(
+                tx,
+                platform=platform,
+                remote_id=publication.remote_id,
+                root_post_id=publication.root_post_id,
+                publication_id=publication.id,
+                now=now,
+                address=url,
+            )
+            jobs.set_published(tx, publication.job_id, publication.remote_id, url)

@@ -17,7 +17,7 @@ import psutil
 from forwarder_core import crashpoints
 from forwarder_core.db import jobs, publications
 from forwarder_core.db.engine import Tx
-from forwarder_core.domain.jobs import TERMINATED, Failure, Job, JobStatus
+from forwarder_core.domain.jobs import NEVER_BEGAN, TERMINATED, WORKER_DIED, Failure, Job, JobStatus
 from forwarder_core.domain.publications import PublicationState
 from forwarder_core.services import alerting, tunables
 from forwarder_core.services.alerting import AlertKind
@@ -102,7 +102,10 @@ def _rescue(core: Core, job: Job, *, expired_before: datetime | None = None) -> 
 def _take(tx: Tx, job: Job, now: datetime, *, is_last: bool, expired_before: datetime | None) -> bool:
     guard: dict[str, Any] = {"run_id": job.run_id, "expired_before": expired_before, "rescues": job.rescues + 1}
     if not is_last:
-        return jobs.take_away(tx, job.id, JobStatus.QUEUED, now=now, **guard)
+        if not jobs.take_away(tx, job.id, JobStatus.QUEUED, now=now, **guard):
+            return False
+        _tell(tx, job, WORKER_DIED, now)
+        return True
     failure = Failure(
         "workers_died",
         f"{job.rescues + 1} workers died while carrying this job.",
@@ -114,6 +117,29 @@ def _take(tx: Tx, job: Job, now: datetime, *, is_last: bool, expired_before: dat
     return taken
 
 
+def _tell(tx: Tx, job: Job, failure: Failure, now: datetime, **facts: Any) -> None:
+    """An alert, once, of a failure that no step of the job could report."""
+    errand = jobs.errand(tx, job.id)
+    alerting.about_job(
+        tx, AlertKind.JOB_RETRYING, errand, now=now, failure=failure, retry=job.retries_used, wait_s=None, **facts
+    )
+
+
+def never_began(core: Core, job_id: int, dispatch_no: int) -> bool:
+    """A run ended before it could claim its job (its code could not be loaded, its process not be started): tell it.
+
+    The job is left as it is: its launch counts as made until the stamp runs out, so that a code location in trouble
+    is asked once in that time. False where the job went on meanwhile.
+    """
+    with core.begin() as tx:
+        job = jobs.get(tx, job_id)
+        if job is None or job.dispatch_no != dispatch_no or job.status not in (JobStatus.QUEUED, JobStatus.RETRY_WAIT):
+            return False
+        _tell(tx, job, NEVER_BEGAN, core.clock.now(), once=f"launch-{dispatch_no}")
+    about(job_id=job_id).warning("Job %s: %s", job_id, NEVER_BEGAN.message)
+    return True
+
+
 def is_alive(worker: Mapping[str, Any]) -> bool:
     """Whether the worker may still act. One of another machine may, for all we know."""
     if _is_elsewhere(worker):
@@ -123,7 +149,8 @@ def is_alive(worker: Mapping[str, Any]) -> bool:
 
 
 def survives_killing(worker: Mapping[str, Any]) -> bool:
-    """Kill the worker if it still lives; False when it is dead for certain. A worker elsewhere cannot be judged."""
+    """Kill the worker if it still lives; False when it is dead for certain. One elsewhere, or of a user whose processes
+    are not ours to end, cannot be judged: it may act yet."""
     if _is_elsewhere(worker):
         return True
     process = _process_of(worker)
@@ -136,6 +163,8 @@ def survives_killing(worker: Mapping[str, Any]) -> bool:
         return False
     except psutil.TimeoutExpired:
         return _lives(process)
+    except psutil.AccessDenied:
+        return True
     return False
 
 
@@ -152,6 +181,8 @@ def _process_of(worker: Mapping[str, Any]) -> psutil.Process | None:
         same = abs(process.create_time() - float(worker["born"])) <= _SAME_BIRTH_S
     except psutil.NoSuchProcess:
         return None
+    except psutil.AccessDenied:  # somebody else's process: whether it is the worker, it will not say
+        same = True
     return process if same else None
 
 
@@ -161,3 +192,5 @@ def _lives(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+    except psutil.AccessDenied:
+        return True

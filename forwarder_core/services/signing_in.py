@@ -108,17 +108,22 @@ def session_of(core: Core, token: str | None, *, is_use: bool = True) -> SignedI
     """The session behind a token, or None. `is_use` False: a look that does not keep the session alive."""
     if not token or len(token) > 200 or not token.isascii():
         return None
-    token_hash, now = _hash_of(token), core.clock.now()
+    now = core.clock.now()
     with core.begin() as tx:
-        stored = people.session(tx, token_hash)
-        if stored is None:
-            return None
-        tuned = tunables.read(tx)
-        if now >= _ends_at(stored, tuned):
-            people.remove_session(tx, token_hash)
-            return None
-        if is_use and now - stored.seen_at >= _TOUCH_EVERY:
-            people.touch_session(tx, token_hash, now)
+        return session_in(tx, token, now=now, tuned=tunables.read(tx), is_use=is_use)
+
+
+def session_in(tx: Tx, token: str, *, now: datetime, tuned: Tuned, is_use: bool) -> SignedIn | None:
+    """The same within a transaction of the caller's."""
+    token_hash = _hash_of(token)
+    stored = people.session(tx, token_hash)
+    if stored is None:
+        return None
+    if now >= _ends_at(stored, tuned):
+        people.remove_session(tx, token_hash)
+        return None
+    if is_use and now - stored.seen_at >= _TOUCH_EVERY:
+        people.touch_session(tx, token_hash, now)
     return _signed_in(stored, tuned)
 
 

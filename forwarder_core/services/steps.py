@@ -9,12 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from forwarder_core.connectors.base import Published
+from forwarder_core.db import accounts
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.jobs import Errand, Step
 from forwarder_core.egress import Exit
-from forwarder_core.errors import LocalFailed
-from forwarder_core.services import exits, fetching, forwarding, publishing, transforming, verifying
+from forwarder_core.errors import LocalFailed, RateLimited
+from forwarder_core.services import (
+    approving,
+    exits,
+    fetching,
+    forwarding,
+    publishing,
+    quotas,
+    recognizing,
+    transforming,
+    verifying,
+)
 from forwarder_core.services.carrying import Carrier, StepReport
 
 Facts = dict[str, str | int | float]
@@ -36,7 +47,10 @@ def fetch_post(carrier: Carrier) -> Done:
             report.info("Already published; nothing to fetch")
             return _done(carrier, errand, report)
         exit_ = _exit(carrier, report, errand, errand.source)
-        file = fetching.fetch(carrier, report, errand, exits.source(carrier.core, errand.source, exit_))
+        source = exits.source(carrier.core, errand.source, exit_)
+        with quotas.counted(carrier.core, errand.source, source):
+            file = fetching.fetch(carrier, report, errand, source)
+        recognizing.refuse_what_we_brought(carrier, report, errand, file.path, file.duration_ms, file.probe)
         return _done(
             carrier,
             errand,
@@ -77,10 +91,12 @@ def publish_video(carrier: Carrier) -> Done:
         media = transforming.rendition_of(carrier, errand.job.id)
         if media is None:
             raise LocalFailed("The rendition is not there any more; it is made again.")
+        approving.ask_before_publishing(carrier.core, carrier.lease, errand)
         exit_ = _exit(carrier, report, errand, errand.destination)
         report.info("Uploading to %s (%s)", errand.destination.platform, errand.destination.alias)
-        to = exits.destination(carrier.core, errand.destination, exit_)
-        made = publishing.publish(carrier, report, errand, media, to)
+        to = exits.destination(carrier.core, errand.destination, exit_, connection_id=errand.job.connection_id)
+        with quotas.counted(carrier.core, errand.destination, to):
+            made = publishing.publish(carrier, report, errand, media, to)
         report.fact(bytes_sent=media.size_bytes)
         report.info("Upload complete: %s", made.url)
         return _done(carrier, errand, report, bytes=media.size_bytes, proxy=exit_.label)
@@ -93,8 +109,9 @@ def verify_publication(carrier: Carrier) -> Done:
         if live is None or live.remote_id is None:
             raise LocalFailed("There is no publication to verify.")
         exit_ = _exit(carrier, report, errand, errand.destination)
-        to = exits.destination(carrier.core, errand.destination, exit_)
-        seen = verifying.verify(carrier, report, Published(live.remote_id, live.remote_url or ""), to)
+        to = exits.destination(carrier.core, errand.destination, exit_, connection_id=errand.job.connection_id)
+        with quotas.counted(carrier.core, errand.destination, to):
+            seen = verifying.verify(carrier, report, Published(live.remote_id, live.remote_url or ""), to)
         done = _done(
             carrier,
             errand,
@@ -110,7 +127,13 @@ def verify_publication(carrier: Carrier) -> Done:
 
 def _exit(carrier: Carrier, report: StepReport, errand: Errand, account: Account) -> Exit:
     tx: Tx
+    now = carrier.core.clock.now()
     with carrier.core.begin() as tx:
+        rests_until = accounts.rests_until(tx, account.id)
+        if rests_until is not None and rests_until > now:
+            # Told to another job of this account since this run began: not asked again to hear the same.
+            wait_s = (rests_until - now).total_seconds()
+            raise RateLimited(f"{account.platform} wants {account.alias} left in peace.", retry_after_s=wait_s)
         chosen = exits.exit_of(carrier.core, tx, account, errand.proxy_id, job_id=errand.job.id)
     report.fact(proxy=chosen.label)
     return chosen

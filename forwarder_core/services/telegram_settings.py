@@ -15,6 +15,8 @@ from typing import Any
 from forwarder_core.alerts import messages
 from forwarder_core.alerts.delivery import Address, ChatMoved, Misconfigured, NotDelivered, Refused, Sender
 from forwarder_core.alerts.facts import Frame
+from forwarder_core.alerts.forms import LEAST_PING_S as LEAST_PING_S
+from forwarder_core.alerts.forms import MOST_PING_S as MOST_PING_S
 from forwarder_core.alerts.forms import clean
 from forwarder_core.alerts.kinds import RULES, AlertKind, is_wanted
 from forwarder_core.alerts.text import Message
@@ -27,6 +29,7 @@ from forwarder_core.services.context import Core
 
 _PREFIX = "telegram."
 _PROBLEM = "telegram.problem"
+WEBHOOK = "telegram.webhook"  # {bot, url, secret (sealed)} while an address is registered with Telegram
 USUAL_PING_S = 300
 
 
@@ -40,10 +43,19 @@ class Problem:
     since: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The last ping of the dead-man watch: when it was asked (ISO), and what went wrong."""
+
+    at: str
+    error: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelegramSettings:
     """Without the token: `bot` is its public part. `daily_at` None: no daily sign of life; times of FORWARDER_TIMEZONE.
 
+    `commands`: off, polling or webhook, from the `users` (their numbers) in the alerts' chat or `command_chat`.
     `ping_url` is asked every `ping_every_s` seconds while the sender lives, for a dead-man watch elsewhere.
     """
 
@@ -53,14 +65,27 @@ class TelegramSettings:
     channel_id: str | None = None
     mention: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, bool] = field(default_factory=dict)
+    commands: str = "off"
+    users: tuple[int, ...] = ()
+    command_chat: str | None = None
     daily_at: str | None = "09:00"
     ping_url: str | None = None
     ping_every_s: int = USUAL_PING_S
+    ping: Ping | None = None
     problem: Problem | None = None
 
     @property
     def is_configured(self) -> bool:
         return bool(self.enabled and self.bot and self.channel_id)
+
+    @property
+    def is_ping_failing(self) -> bool:
+        return bool(self.ping_url and self.ping and self.ping.error)
+
+    @property
+    def hears(self) -> bool:
+        """Is there anybody whose commands and buttons count?"""
+        return bool(self.bot and self.users and self.commands != "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +123,13 @@ def read(core: Core, tx: Tx) -> TelegramSettings:
         channel_id=said.get("channel_id"),
         mention=said.get("mention") or {},
         kinds=said.get("kinds") or {},
+        commands=said.get("commands") or "off",
+        users=tuple(said.get("users") or ()),
+        command_chat=said.get("command_chat"),
         daily_at=said.get("daily_at", "09:00"),
         ping_url=said.get("ping_url"),
         ping_every_s=int(said.get("ping_every_s") or USUAL_PING_S),
+        ping=Ping(**said["ping"]) if said.get("ping") else None,
         problem=Problem(**problem) if problem else None,
     )
 
@@ -114,16 +143,21 @@ def address(core: Core, tx: Tx) -> Address | None:
     return Address(token, str(chat))
 
 
-def frame(core: Core, mention: str = "") -> Frame:
+def token_of(core: Core, tx: Tx) -> str:
+    """The bot's token, empty where none is stored: for the one thread that listens."""
+    return _token(core, events.setting_values(tx).get("telegram.bot_token"))
+
+
+def frame(core: Core, mention: str = "", *, has_buttons: bool = False) -> Frame:
     settings = core.settings
-    return Frame(settings.app_name, settings.base_url, settings.zone, mention)
+    return Frame(settings.app_name, settings.base_url, settings.zone, mention, has_buttons)
 
 
 def change(core: Core, values: Mapping[str, Any], *, who: str) -> TelegramSettings:
     """Store what is given, all or none; an empty value removes. Raises Invalid naming every bad field.
 
-    `values`: bot_token, channel_id, enabled, mention {severity: "@name"}, kinds {kind: bool}, daily_at, ping_url,
-    ping_every_s. What waits is tried again at once.
+    `values`: bot_token, channel_id, enabled, mention {severity: "@name"}, kinds {kind: bool}, commands, users,
+    command_chat, daily_at, ping_url, ping_every_s. What waits is tried again at once.
     """
     cleaned, problems = clean(values, core.settings.allow_private_networks)
     now = core.clock.now()
@@ -216,6 +250,11 @@ def note_problem(tx: Tx, error: NotDelivered | None, now: datetime) -> None:
         events.keep_setting(tx, _PROBLEM, said, now)
 
 
+def note_ping(tx: Tx, error: str | None, now: datetime) -> None:
+    """How the last ping went."""
+    events.keep_setting(tx, "telegram.ping", {"at": now.isoformat(), "error": error}, now)
+
+
 def follow_chat(tx: Tx, moved_from: str, chat_id: str, now: datetime) -> None:
     """The group became a supergroup; nothing changes when the admin named another meanwhile."""
     if str(events.setting_values(tx).get("telegram.channel_id")) == moved_from:
@@ -223,10 +262,13 @@ def follow_chat(tx: Tx, moved_from: str, chat_id: str, now: datetime) -> None:
 
 
 def reseal(core: Core, tx: Tx) -> None:
-    """The stored token under the newest key."""
-    sealed = events.setting_values(tx).get("telegram.bot_token")
-    if sealed:
-        events.keep_setting(tx, "telegram.bot_token", core.vault.reseal(sealed.encode()).decode(), core.clock.now())
+    """The stored token, and the secret Telegram calls us with, under the newest key."""
+    stored, now = events.setting_values(tx), core.clock.now()
+    if sealed := stored.get("telegram.bot_token"):
+        events.keep_setting(tx, "telegram.bot_token", core.vault.reseal(sealed.encode()).decode(), now)
+    if known := stored.get(WEBHOOK):
+        secret = core.vault.reseal(known["secret"].encode()).decode()
+        events.keep_setting(tx, WEBHOOK, {**known, "secret": secret}, now)
 
 
 def _token(core: Core, sealed: str | None) -> str:

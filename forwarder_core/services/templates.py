@@ -1,7 +1,7 @@
 """Template images: the pictures of green-screen layouts, in one folder under the product's home.
 
-What lives here: which there are, adding one that was checked like any upload, removing one nothing uses, and one frame
-of what a layout would look like. What does not: what a picture must be (media.stills), where it stands (media.layouts).
+What lives here: which there are, adding one that was checked like any upload, removing one nothing uses. What does not:
+what a picture must be (media.stills), where it stands (media.layouts), a frame of it (previewing).
 The fact to know: a name becomes a path only in `_path`, after it has matched the pattern of plain names, and the thing
 there must be a regular file: no other file of this machine can be read or overwritten through a name or a link.
 """
@@ -10,27 +10,23 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from forwarder_core.connectors import registry
 from forwarder_core.db import connections, people
 from forwarder_core.domain.connections import Connection
-from forwarder_core.domain.limits import MediaLimits
-from forwarder_core.domain.transforms import Template, TransformOptions, image_name
+from forwarder_core.domain.transforms import image_name
 from forwarder_core.errors import Conflict, FieldError, Invalid, LocalFailed, NotFound
-from forwarder_core.media import graph, shipped, stills
-from forwarder_core.media.plan import plan
-from forwarder_core.media.probe import probe
-from forwarder_core.media.runner import run
+from forwarder_core.media import shipped, stills
 from forwarder_core.media.tools import Ffmpeg, find_ffmpeg
 from forwarder_core.services.context import Core
 
 MOST_IMAGES = 200
+MAX_BYTES = stills.MAX_BYTES
 _PAGE = 500
-_PATTERN_S = 0.4
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
@@ -85,20 +81,35 @@ def add(core: Core, name: str, data: bytes, *, who: str) -> TemplateImage:
     if target.exists() or target.is_symlink():
         raise Conflict(f"There is a template image {target.name} already.", action="Choose another name.")
     try:
-        still = stills.read(data)
-        if (still.kind == "png") is not (target.suffix == ".png"):
-            raise stills.BadStill(f"{target.name} holds a {still.kind.upper()} picture: name it so.")
         if len(list(target.parent.iterdir())) >= MOST_IMAGES:
             raise Conflict(f"There are {MOST_IMAGES} template images already.", action="Remove one first.")
-        _keep(target, data, _ffmpeg(core.settings.ffmpeg))
-    except stills.BadStill as e:
-        raise Invalid(
-            str(e), FieldError("file", str(e)), action="Upload a PNG or JPEG picture within these bounds."
-        ) from e
     except OSError as e:
-        raise LocalFailed(f"The picture could not be kept: {e.strerror}.") from e
+        raise LocalFailed(f"The pictures could not be counted: {e.strerror}.") from e
+    _keep_checked(core, target, data)
     _note(core, who, "template_added", target.name)
     return _known(core, target.name)
+
+
+def replace_image(core: Core, name: str, data: bytes, *, who: str) -> TemplateImage:
+    """Another picture under the same name, whoever shows it. Raises Conflict for a shipped one, NotFound, Invalid."""
+    target = path_of(core, name)
+    if target.name in shipped.ALL:
+        raise Conflict(f"{target.name} came with the product.", action="Upload yours under another name.")
+    _keep_checked(core, target, data)
+    _note(core, who, "template_replaced", target.name)
+    return _known(core, target.name)
+
+
+def check_layout(core: Core, values: Mapping[str, Any]) -> None:
+    """Is the picture there that the transform options in `values` name? Raises Invalid, before a job finds out."""
+    layout = connections.transform_of(values.get("transform_options") or {}).layout
+    if not layout.is_on:
+        return
+    try:
+        path_of(core, layout.image)
+    except NotFound as e:
+        field = FieldError("transform_options.greenscreen.background_image", e.message)
+        raise Invalid("The layout's picture is not there.", field, action=e.action) from e
 
 
 def remove(core: Core, name: str, *, who: str) -> None:
@@ -112,40 +123,6 @@ def remove(core: Core, name: str, *, who: str) -> None:
         )
     path.unlink(missing_ok=True)
     _note(core, who, "template_removed", path.name)
-
-
-def preview(core: Core, options: TransformOptions, platform: str, *, video: Path | None = None) -> bytes:
-    """A JPEG: one frame of `video` (else of a test pattern) as the layout would send it to this platform.
-
-    Raises Invalid when no layout is on, NotFound for an image that is not there, MediaRejected for a bad video.
-    """
-    if not options.layout.is_on:
-        raise Invalid("No layout is on.", FieldError("greenscreen", "must name a template"))
-    image, ffmpeg = path_of(core, options.layout.image), _ffmpeg(core.settings.ffmpeg)
-    limits = _unbounded(registry.limits(platform).media)
-    core.media_root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="preview-", dir=core.media_root) as folder:
-        source = video or _pattern(ffmpeg, Path(folder), options)
-        chosen = plan(probe(source), options, limits, can_tone_map=ffmpeg.can_tone_map)
-        target = Path(folder) / "preview.jpg"
-        run(graph.frame_argv(chosen, ffmpeg, source, target, image=image), duration_s=1.0)
-        return target.read_bytes()
-
-
-def _pattern(ffmpeg: Ffmpeg, folder: Path, options: TransformOptions) -> Path:
-    """A moment of test picture; before a green wall where green is to be keyed."""
-    picture = f"testsrc2=s=540x960:r=25:d={_PATTERN_S}"
-    if options.layout.template is Template.CHROMA_KEY:
-        wall = f"color=0x{options.layout.key_color[1:]}:s=540x960:r=25:d={_PATTERN_S}"
-        picture = f"{wall},drawbox=170:260:200:700:0xd0b090:fill,drawbox=190:120:160:180:0xf0d0b0:fill"
-    target = folder / "pattern.mp4"
-    run(graph.pattern_argv(ffmpeg, picture, target), duration_s=_PATTERN_S)
-    return target
-
-
-def _unbounded(limits: MediaLimits) -> MediaLimits:
-    """One frame has no length and no size to mind."""
-    return replace(limits, min_duration_s=0.0, max_duration_s=1e6, max_bytes=10**15)
 
 
 @cache
@@ -177,6 +154,20 @@ def _keep(target: Path, data: bytes, ffmpeg: Ffmpeg) -> None:
         trial.write_bytes(data)
         stills.check(trial, ffmpeg)
     _write(target, data)
+
+
+def _keep_checked(core: Core, target: Path, data: bytes) -> None:
+    try:
+        still = stills.read(data)
+        if (still.kind == "png") is not (target.suffix == ".png"):
+            raise stills.BadStill(f"{target.name} holds a {still.kind.upper()} picture: name it so.")
+        _keep(target, data, _ffmpeg(core.settings.ffmpeg))
+    except stills.BadStill as e:
+        raise Invalid(
+            str(e), FieldError("file", str(e)), action="Upload a PNG or JPEG picture within these bounds."
+        ) from e
+    except OSError as e:
+        raise LocalFailed(f"The picture could not be kept: {e.strerror}.") from e
 
 
 def _write(target: Path, data: bytes) -> None:

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from forwarder_core import crashpoints
-from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import MediaFile
 from forwarder_core.db.connections import transform_of
 from forwarder_core.domain.jobs import Errand
-from forwarder_core.media import receipt
+from forwarder_core.domain.limits import MediaLimits
+from forwarder_core.domain.questions import Choice
+from forwarder_core.domain.transforms import TooLong, TransformOptions
+from forwarder_core.media import quality, receipt
 from forwarder_core.media.plan import Plan, plan
 from forwarder_core.media.probe import Probe, probe
 from forwarder_core.media.progress import Progress
-from forwarder_core.media.render import render
+from forwarder_core.media.render import Rendered, render
 from forwarder_core.media.slots import Slots
 from forwarder_core.media.store import MediaStore
 from forwarder_core.media.tools import Ffmpeg, find_ffmpeg
-from forwarder_core.services import templates
+from forwarder_core.services import approving, templates
+from forwarder_core.services import limits as limits_service
 from forwarder_core.services.carrying import Carrier, StepReport
-from forwarder_core.services.fetching import StoredFile, keep_file, stored_file
+from forwarder_core.services.fetching import StoredFile, keep_file, row_of, stored_file
 
 RENDITION = "rendition"
+TOO_LONG = "too_long"  # the topic of the question about a video longer than its destination takes
+_IF_TOO_LONG = (
+    Choice(TooLong.TRIM, "Cut it to the length allowed"),
+    Choice(TooLong.REJECT, "Do not forward it", ends=True),
+)
 
 
 @cache
@@ -42,37 +51,32 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
         return _media_file(kept, store.folder(errand.job.id).cover)
     folder = store.open(errand.job.id, expected_bytes=source.size_bytes)
     ffmpeg = ffmpeg_of(core.settings.ffmpeg)
-    facts = probe(source.path)
-    limits = registry.limits(errand.destination.platform).media
-    chosen = plan(facts, transform_of(errand.transform_options), limits, can_tone_map=ffmpeg.can_tone_map)
+    facts = source.probe or probe(source.path)
+    limits = limits_service.of_platform(core, errand.destination.platform).media
+    options = _options(carrier, errand, facts, limits)
+    chosen = plan(facts, options, limits, can_tone_map=ffmpeg.can_tone_map)
     image = templates.layout_image(core, chosen.image) if chosen.image else None
     _say_plan(report, facts, chosen)
-
-    def progress(at: Progress) -> None:
-        report.progress(at.fraction or 0.0, f"{(at.fraction or 0.0):.0%}")
-
     crashpoints.at("transform.before")
     made = render(
         chosen,
         source.path,
         folder.rendition,
         ffmpeg=ffmpeg,
-        progress=progress,
+        progress=lambda at: report.progress(at.fraction, _note(at)),
         cover=folder.cover,
         slots=Slots(store.slots, os.cpu_count() or 1),
         image=image,
     )
     crashpoints.at("transform.after_file")
-    values: dict[str, object] = {
-        "path": str(made.path),
-        "size_bytes": made.size_bytes,
-        "sha256": made.sha256,
-        "duration_ms": made.duration_ms,
-        "width": made.width,
-        "height": made.height,
-    }
-    kept_plan = chosen.to_dict() | {"cpu_s": round(made.cpu_s, 3), "receipt": receipt.of(facts, made)}
-    keep_file(carrier, RENDITION, values | {"plan": kept_plan})
+    judged = None
+    if options.measure_quality:
+        size = made.width, made.height
+        judged = quality.measure(chosen, source.path, made.path, size, ffmpeg=ffmpeg, image=image)
+        report.info("Quality: %s", judged.words)
+    kept_plan = chosen.to_dict() | {"cpu_s": round(made.cpu_s, 3), "receipt": receipt.of(facts, made, judged)}
+    media = _media_of(made)
+    keep_file(carrier, RENDITION, row_of(media) | {"plan": kept_plan})
     crashpoints.at("transform.after_row")
     report.info(
         "Transformation complete (%.1f MB → %.1f MB, %s×%s, %.1f seconds)",
@@ -82,6 +86,15 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
         made.height,
         made.seconds,
     )
+    return media
+
+
+def _note(at: Progress) -> str:
+    left = f", about {at.eta_s:.0f} s left" if at.eta_s else ""
+    return f"{at.fraction:.0%}{left}"
+
+
+def _media_of(made: Rendered) -> MediaFile:
     return MediaFile(
         path=made.path,
         size_bytes=made.size_bytes,
@@ -91,6 +104,19 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
         height=made.height,
         cover=made.cover,
     )
+
+
+def _options(carrier: Carrier, errand: Errand, facts: Probe, limits: MediaLimits) -> TransformOptions:
+    """The connection's; where it asks about a video that is too long, with a person's answer in them.
+
+    Raises AwaitingAnswer while there is none.
+    """
+    options = replace(transform_of(errand.transform_options), mute=errand.is_muted)
+    if options.too_long is not TooLong.ASK or facts.duration_s <= limits.max_duration_s:
+        return options
+    question = f"The video runs {facts.duration_s:.0f} s; {errand.destination.alias} takes {limits.max_duration_s:g} s."
+    answer = approving.ask(carrier.core, carrier.lease, question, _IF_TOO_LONG, topic=TOO_LONG)
+    return replace(options, too_long=TooLong(answer))
 
 
 def rendition_of(carrier: Carrier, job_id: int) -> MediaFile | None:

@@ -35,7 +35,12 @@ def verify(carrier: Carrier, report: StepReport, published: Published, to: Desti
         seen = _look(carrier, report, published, to)
     if seen.is_final:
         publishing.verified(
-            carrier, privacy=seen.privacy, duration_ms=seen.duration_ms, is_live=seen.is_live, detail=seen.detail
+            carrier,
+            url=seen.url,
+            privacy=seen.privacy,
+            duration_ms=seen.duration_ms,
+            is_live=seen.is_live,
+            detail=seen.detail,
         )
         report.info("Verification successful: %s", seen.detail)
     else:

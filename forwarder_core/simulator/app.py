@@ -77,8 +77,8 @@ class SimulatorApp:
                 call.log()
                 await acting.stall(fault, call.receive)
                 return
-            elif fault.name == "truncated":
-                await acting.truncate(fake.app, call.scope, call.receive, call.send)
+            elif fault.name in acting.CHANGED:
+                await acting.change(fault, fake.app, call.scope, call.receive, call.send)
                 return
             else:
                 await acting.drain(call.receive)

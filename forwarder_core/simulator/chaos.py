@@ -45,6 +45,7 @@ _TUNED: Mapping[str, Any] = {
     "detection.min_interval_s": 1.0,
     "detection.poll_lease_s": 10.0,
     "dispatch.max_running": 12,
+    "dispatch.per_destination": 3,  # three uploads of 40 s to one Instagram account, in a row, look stuck
     "dispatch.stamp_s": 10.0,
     "lease.seconds": 5.0,
     "lease.max_rescues": 100_000,

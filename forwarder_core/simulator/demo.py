@@ -1,4 +1,4 @@
-"""The demo: an installation whose far end is simulated. Its settings, its accounts and connections, its new reels.
+"""The demo: an installation whose far end is simulated. Its settings, its accounts and connections, its new posts.
 
 What lives here: what the demo is made of, over services and the control API. What does not: starting and stopping
 processes (embedded), what is printed (cli).
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy.engine import make_url
@@ -18,11 +19,13 @@ from forwarder_core.connectors.base import Role
 from forwarder_core.domain.accounts import Account, Rights
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.errors import Invalid
-from forwarder_core.services import accounts, connections, tunables
+from forwarder_core.services import accounts, connections, handing_in, tunables
 from forwarder_core.services.accounts import NewAccount
 from forwarder_core.services.connections import NewConnection
 from forwarder_core.services.context import Core
+from forwarder_core.services.handing_in import Upload
 from forwarder_core.settings import Settings
+from forwarder_core.simulator import clips
 from forwarder_core.simulator.client import ControlClient
 
 CHECK_EVERY_MINUTES = 5 / 60
@@ -54,6 +57,17 @@ class Road:
     @property
     def name(self) -> str:
         return "_".join(part for part in (self.source, "to", self.destination, self.method) if part)
+
+
+# What a demo that stays shows: both directions, both ways into Instagram, and the two roads that need no platform.
+ROADS = (
+    Road("instagram", "youtube"),
+    Road("instagram", "youtube", "graph_api"),
+    Road("youtube", "instagram", "private"),
+    Road("youtube", "instagram", "graph_api"),
+    Road("library", "youtube"),
+    Road("instagram", "archive"),
+)
 
 
 def settings_of(settings: Settings, *, gateway: str, control: str) -> Settings:
@@ -101,23 +115,38 @@ def ensure_connection(core: Core, world: ControlClient, road: Road) -> Connectio
 
 def _ensure_account(core: Core, world: ControlClient, road: Road, platform: str, role: Role) -> Account:
     username = f"demo_{road.name}_{'from' if role is Role.SOURCE else 'to'}"
-    made = world.ensure_account(platform, username)
-    handle = str(made[_HANDLES.get(platform, "username")])
+    methods = registry.spec(platform).auth_methods
+    method = next((m for m in methods if m.name == road.method), methods[0])
+    if _has_a_world(platform):
+        made = world.ensure_account(platform, username)
+        handle = str(made[_HANDLES.get(platform, "username")])
+        credentials = _credentials(made, [f.name for f in method.fields])
+    else:
+        handle, credentials = username, {"folder": str(_folder(core, platform, username))}
     for known in accounts.page(core, platform=platform, limit=1_000):
         if known.handle == handle:
             return known
-    methods = registry.spec(platform).auth_methods
-    method = next((m for m in methods if m.name == road.method), methods[0])
     new = NewAccount(
         platform=platform,
         alias=f"{registry.spec(platform).title} {'source' if role is Role.SOURCE else 'destination'} ({road.name})",
         handle=handle,
         auth_method=method.name,
-        credentials=_credentials(made, [f.name for f in method.fields]),
+        credentials=credentials,
         rights=Rights.OWN,
         rights_note="made by the demo",
     )
     return accounts.create(core, new)
+
+
+def _has_a_world(platform: str) -> bool:
+    """A platform that is reached under no hostname is on this machine, and real: nothing of it is simulated."""
+    return bool(registry.spec(platform).hosts)
+
+
+def _folder(core: Core, platform: str, name: str) -> Path:
+    folder = core.settings.home.absolute() / platform / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _credentials(made: dict[str, Any], wanted: list[str]) -> dict[str, str]:
@@ -126,12 +155,39 @@ def _credentials(made: dict[str, Any], wanted: list[str]) -> dict[str, str]:
 
 def post_reel(world: ControlClient, road: Road, *, number: int, video: Path | None = None) -> dict[str, Any]:
     """A new reel on the demo's source account: the given file, or a clip made for it."""
-    draw = Random(number)
-    caption = f"{draw.choice(_SUBJECTS)} {' '.join(draw.sample(_TAGS, 2))}"
+    caption, length_s = _words(number)
     account = f"demo_{road.name}_from"
     if video is not None:
         return world.add_post(road.source, account, caption, file=str(video))
     # One in three lies on its side, where the source takes such: a Short stands.
     lies = number % 3 == 0 and road.source != "youtube"
     size = {"width": 1280, "height": 720} if lies else {"width": 720, "height": 1280}
-    return world.add_post(road.source, account, caption, seconds=draw.choice((5, 6, 8)), **size)
+    return world.add_post(road.source, account, caption, seconds=length_s, **size)
+
+
+def new_post(
+    core: Core, world: ControlClient, connection: Connection, road: Road, *, number: int, video: Path | None = None
+) -> dict[str, Any]:
+    """A new post at the source of the demo's connection, whether that is a simulated account or a folder: `{id, url}`.
+
+    Raises Invalid or ControlFailed for a file the source does not take.
+    """
+    if _has_a_world(road.source):
+        return post_reel(world, road, number=number, video=video)
+    with TemporaryDirectory(prefix="demo-") as folder:
+        caption, length_s = _words(number)
+        clip = clips.Clip(seed=number % 1_000_000, seconds=length_s, width=720, height=1280)
+        path = video or clips.make(clip, Path(folder) / f"clip-{number}.mp4")
+        with path.open("rb") as content:
+            name = f"clip-{number}{path.suffix}"
+            upload = Upload(name=name, content=content, size_bytes=path.stat().st_size)
+            sheet = f'file,caption\n{name},"{caption}"\n'.encode()
+            (made,) = handing_in.hand_in(core, connection.source_account_id, [upload], sheet, who="demo")
+    return {"id": made.id, "url": f"{road.source}:{made.name}"}
+
+
+def _words(number: int) -> tuple[str, int]:
+    """The caption and the seconds of the post of this number."""
+    draw = Random(number)
+    caption = f"{draw.choice(_SUBJECTS)} {' '.join(draw.sample(_TAGS, 2))}"
+    return caption, draw.choice((5, 6, 8))

@@ -27,6 +27,10 @@ HTTP_FAULTS = (
     "empty_200",
     "truncated",
     "wrong_json",
+    "wrong_types",  # the true answer, each of its values of another type
+    "broken_json",
+    "gzip_bomb",
+    "drip",  # a byte now and then, for five minutes
 )
 FAKE_FAULTS = (
     "challenge",

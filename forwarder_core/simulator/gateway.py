@@ -167,6 +167,8 @@ class Gateway:
             client.writer.write(wish.granted)
             app.writer.write(wish.head)
             tunnel.outcome = "done" if await relay(client, app, meter) else "fault: cut"
+            if meter.ends_proxy and tunnel.outcome == "fault: cut" and proxy.id in self.proxies:
+                await self.close(proxy.id)  # before anybody could connect again
         finally:
             self._passages.remove(own_address)
             tunnel.sent, tunnel.received = meter.sent, meter.received
@@ -197,6 +199,7 @@ class Gateway:
         if fault := self._fault(proxy, wish, "proxy_cut"):
             meter.cut_after = int(fault.value.get("after_bytes", 0))
             meter.cut_direction = fault.value.get("direction")
+            meter.ends_proxy = bool(fault.value.get("ends_proxy"))
         return meter
 
     def _fault(self, proxy: Proxy, wish: Wish | None, name: str) -> ArmedFault | None:

@@ -59,7 +59,8 @@ class GatewayControl:
         if id_ not in notes:
             raise HTTPException(404, f"there is no proxy {id_} that was opened by control")
         del notes[id_]
-        await self.gateway().close(id_)
+        if id_ in self.gateway().proxies:
+            await self.gateway().close(id_)
         return Response(status_code=204)
 
     async def tunnels(self, request: Request) -> Response:
@@ -68,7 +69,8 @@ class GatewayControl:
 
     async def reset(self, request: Request) -> Response:
         for id_ in self.world.notes(_NOTES):
-            await self.gateway().close(id_)
+            if id_ in self.gateway().proxies:  # one that a fault ended is gone already
+                await self.gateway().close(id_)
         self.gateway().tunnels.clear()
         self.world.reset()
         return JSONResponse({"status": "ok"})

@@ -13,7 +13,7 @@ from forwarder_core.simulator.clips import CODECS
 from forwarder_core.simulator.faults import ALL_FAULTS, PROXY_FAULTS
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-_NUMBERS = ("seconds", "bytes_per_s", "after_bytes", "status", "retry_after")
+_NUMBERS = ("seconds", "every_s", "bytes_per_s", "after_bytes", "bytes", "status", "retry_after")
 
 
 class _Input(BaseModel):

@@ -37,6 +37,7 @@ class Meter:
     bytes_per_s: float | None = None
     cut_after: int | None = None
     cut_direction: str | None = None  # up (from the client), down, or None = both together
+    ends_proxy: bool = False  # the cut is the proxy's death
 
     def left(self) -> int | None:
         """How many bytes may still pass before the cut."""

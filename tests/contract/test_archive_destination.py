@@ -247,9 +247,9 @@ def test_parts_of_workers_long_dead_are_swept(archive: Archive, media: MediaFile
 
 
 def test_the_archive_lies_in_its_home_and_is_made_where_there_is_none(home: Path) -> None:
-    assert registry.secrets_from_form("archive", {}) == {"folder": str(home / "archive")}
+    assert registry.secrets_from_form("archive", {}, home) == {"folder": str(home / "archive")}
     assert (home / "archive").is_dir()
     for typed in ("films", "/tmp", str(home), f"{home}/archive/../media", f"{home}/archive/a\0"):
         with pytest.raises(Invalid):
-            registry.secrets_from_form("archive", {"folder": typed})
+            registry.secrets_from_form("archive", {"folder": typed}, home)
     assert not (home / "media").exists()

@@ -152,11 +152,11 @@ def test_every_limit_of_a_destination_has_a_value_a_source_and_a_date(spec: Conn
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_form_that_is_not_right_is_refused_by_field(spec: ConnectorSpec, home: Path) -> None:
     with pytest.raises(Invalid) as caught:
-        registry.secrets_from_form(spec.platform, {"no_such_field": "x"})
+        registry.secrets_from_form(spec.platform, {"no_such_field": "x"}, home)
     assert caught.value.fields
     if all(any(f.is_required for f in method.fields) for method in spec.auth_methods):
         with pytest.raises(Invalid) as caught:
-            registry.secrets_from_form(spec.platform, {})
+            registry.secrets_from_form(spec.platform, {}, home)
         known = {f.name for method in spec.auth_methods for f in method.fields}
         assert {f.field for f in caught.value.fields} <= known
 

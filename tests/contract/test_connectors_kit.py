@@ -77,7 +77,7 @@ class OnThisMachine:
         self._folder = home / spec.platform / "contract"
         self._folder.mkdir(parents=True)
         self.account = account_of(spec, method, handle="contract")
-        self.box = Box(registry.secrets_from_form(spec.platform, {"folder": str(self._folder)}))
+        self.box = Box(registry.secrets_from_form(spec.platform, {"folder": str(self._folder)}, home))
         self.exit = Exit()
 
     def post(self, clip: MediaFile, caption: str) -> None:

@@ -20,13 +20,15 @@ import yaml
 
 from forwarder_core import platforms
 from forwarder_core.connectors import registry
-from forwarder_core.connectors.base import ConnectorSpec
+from forwarder_core.connectors.base import ConnectorSpec, Role
 from forwarder_core.domain.limits import Limits
 from forwarder_core.services import forms
 from forwarder_core.simulator.serving import serve
 from forwarder_core.simulator.testing import Simulator
 from tests.contract import test_connectors as contract
-from tests.contract.test_connectors_kit import ODD, far_end, hurried, make_clip
+from tests.contract import test_garbage as garbage
+from tests.contract.test_connectors_kit import ODD, far_end, hurried, make_clip, roads
+from tests.contract.test_garbage_kit import Road, any_calls
 from tests.contract.test_library_kit import home
 
 __all__ = ["home"]
@@ -46,8 +48,12 @@ from datetime import datetime
 import httpx
 from forwarder_core import egress
 from forwarder_core.connectors.base import FetchedFile, Identity, Page, Published, Reconciled, Trace, Visibility
+from forwarder_core.connectors.shapes import objects_in, text_at, understood
 from forwarder_core.domain.posts import SeenPost
-from forwarder_core.errors import ContractChanged, FieldError, Invalid, OutcomeUnknown, PlatformTransient
+from forwarder_core.bounds import told_wait_s
+from forwarder_core.errors import (
+    ContractChanged, FieldError, Invalid, NetworkFailed, OutcomeUnknown, PlatformTransient, RateLimited,
+)
 
 def secrets_from_form(fields):
     if set(fields) != {"password"}:
@@ -63,21 +69,25 @@ class Road:
         try:
             with self._exit.http(headers=headers) as client:
                 answer = client.request(method, "https://api.toy.example" + path, **said)
-        except httpx.TransportError as e:
+        except httpx.RequestError as e:
             raise egress.network_failure(e, self._exit) from e
+        if answer.status_code == 429:
+            raise RateLimited("Toy asks to slow down.", retry_after_s=told_wait_s(answer.headers))
         if answer.status_code >= 400:
             raise PlatformTransient(f"Toy answered HTTP {answer.status_code}.")
-        try:
+        with understood("Toy"):
             return answer.json()["toy"]
-        except (ValueError, KeyError, TypeError) as e:
-            raise ContractChanged("Toy answered in another form.") from e
 
+    @understood("Toy")
     def identify(self):
-        return Identity(**self._ask("GET", "/me"))
+        said = self._ask("GET", "/me")
+        return Identity(*(text_at(said, name) for name in ("remote_id", "handle", "title")))
 
+    @understood("Toy")
     def list_posts(self, page=None):
         said = self._ask("GET", "/posts", params={"page": page or "0"})
-        return Page(tuple(_post(each) for each in said["posts"]), said["next"])
+        following = None if said["next"] is None else text_at(said, "next")
+        return Page(tuple(_post(each) for each in objects_in(said, "posts")), following)
 
     def fetch(self, platform_post_id, into, progress):
         url = f"https://api.toy.example/files/{platform_post_id}"
@@ -90,19 +100,28 @@ class Road:
     def send(self, session, draft, media, hooks):
         hooks.committing()
         said = {"id": session, "caption": draft.caption}
-        return Published(**self._ask("POST", "/posts", params=said, content=media.path.read_bytes()))
+        try:
+            return _published(self._ask("POST", "/posts", params=said, content=media.path.read_bytes()))
+        except (NetworkFailed, PlatformTransient, ContractChanged) as e:
+            raise OutcomeUnknown("Toy did not say whether it was posted.") from e
 
     def reconcile(self, evidence):
         found = self._ask("GET", "/find", params={"id": evidence.marker})
-        return Reconciled(Trace.PUBLISHED, Published(**found), "By its id.") if found else Reconciled(Trace.NOT_FOUND)
+        return Reconciled(Trace.PUBLISHED, _published(found), "By its id.") if found else Reconciled(Trace.NOT_FOUND)
 
+    @understood("Toy")
     def verify(self, remote_id):
-        is_live = bool(self._ask("GET", "/find", params={"id": remote_id}))
+        found = self._ask("GET", "/find", params={"id": remote_id})
+        is_live = found is not None and text_at(found, "remote_id") == remote_id
         return Visibility(is_live=is_live, is_final=True, privacy="public", duration_ms=None, detail="Looked at.")
 
+@understood("Toy")
+def _published(said):
+    return Published(text_at(said, "remote_id"), text_at(said, "url"))
+
 def _post(said):
-    at = datetime.fromisoformat(said["at"])
-    return SeenPost(platform_post_id=said["id"], url=said["url"], caption=said["caption"], posted_at=at)
+    id_, url, caption, at = (text_at(said, name) for name in ("id", "url", "caption", "at"))
+    return SeenPost(platform_post_id=id_, url=url, caption=caption, posted_at=datetime.fromisoformat(at))
 """
 FAKE = """
 from starlette.applications import Starlette
@@ -199,6 +218,9 @@ def simulator_here(toy: ConnectorSpec, tmp_path: Path) -> Iterator[Simulator]:
 def test_forms_and_registry_know_a_platform_by_its_folder_alone(toy: ConnectorSpec, home: Path) -> None:
     assert "toy" in registry.specs()
     assert toy in forms.platforms()
+    assert [field.label for field in forms.auth_method("toy", None).fields] == ["Key"]
+    assert forms.known_only(toy.auth_methods[0], {"password": "x", "colour": "red"}) == {"password": "x"}
+    assert all(toy in [param.values[0] for param in roads(role)] for role in Role), "the contract is asked of it"  # type: ignore[attr-defined]
     contract.test_a_spec_says_what_forms_and_services_need(toy)
     contract.test_every_role_can_be_made_of_an_account_a_box_and_an_exit(toy)
     contract.test_every_limit_of_a_destination_has_a_value_a_source_and_a_date(toy)
@@ -225,3 +247,13 @@ def test_the_simulator_serves_it_and_the_whole_contract_holds(
     for how in ODD:
         contract.test_an_odd_answer_of_a_source_is_a_failure_and_never_no_posts(toy, method, how, make_end)
         simulator_here.disarm()
+
+
+@pytest.mark.slow
+def test_garbage_is_told_from_its_answers(
+    toy: ConnectorSpec, simulator_here: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried(monkeypatch)
+    road = Road(simulator_here, "toy", "key", make_clip(tmp_path, 65), tmp_path)
+    wrong = {call.name: garbage.all_trouble(road, call, simulator_here) for call in any_calls()}
+    assert {name: texts for name, texts in wrong.items() if texts} == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,6 @@ from forwarder_core.errors import (
     SourceGone,
     StepFailed,
 )
-from forwarder_core.platforms.instagram import client
 from tests.contract.test_instagram_kit import (
     LISTING,
     LOGIN,
@@ -134,12 +134,10 @@ def test_json_of_another_shape_is_a_changed_contract(signed_in: Insta, body: obj
         signed_in.source.list_posts()
 
 
-def test_a_silent_server_is_left_after_the_limit(signed_in: Insta, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "CONNECT_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(client, "_READ_TIMEOUT_S", 0.3)
+def test_a_silent_server_is_left_after_the_limit(signed_in: Insta) -> None:
     signed_in.arm("stall", LISTING)
     with pytest.raises(NetworkFailed):
-        signed_in.source.list_posts()
+        signed_in.by(replace(signed_in.exit, answer_s=0.5)).source.list_posts()
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])

@@ -31,7 +31,8 @@ class Box:
 def box_of(platform: str, folder: Path) -> Box:
     """As the account form makes it; the folder is made first."""
     folder.mkdir(parents=True, exist_ok=True)
-    return Box(registry.secrets_from_form(platform, {"folder": str(folder)}))
+    home = next(above.parent for above in folder.parents if above.name == platform)
+    return Box(registry.secrets_from_form(platform, {"folder": str(folder)}, home))
 
 
 def account_of(platform: str) -> Account:

@@ -251,7 +251,7 @@ def test_only_a_folder_within_the_library_is_taken(home: Path, typed: str) -> No
     (home / "secrets").mkdir()
     (root / "escape").symlink_to(home / "secrets")
     with pytest.raises(Invalid) as caught:
-        registry.secrets_from_form("library", {"folder": typed.replace("{root}", str(root))})
+        registry.secrets_from_form("library", {"folder": typed.replace("{root}", str(root))}, home)
     assert [field.field for field in caught.value.fields] == ["folder"]
 
 
@@ -259,5 +259,5 @@ def test_the_library_itself_may_be_a_link_to_another_disk(home: Path, tmp_path: 
     disk = tmp_path / "disk" / "videos"
     disk.mkdir(parents=True)
     (home / "library").symlink_to(disk.parent)
-    made = registry.secrets_from_form("library", {"folder": str(home / "library" / "videos")})
+    made = registry.secrets_from_form("library", {"folder": str(home / "library" / "videos")}, home)
     assert made == {"folder": str(disk)}

@@ -54,7 +54,7 @@ class Recorder(YouTubeClient):
 
     def _execute(self, request: HttpRequest) -> dict[str, Any]:
         self.sent.append(request)
-        return {"kind": "youtube#response", "items": [{}]}
+        return {"kind": "youtube#response", "items": [{"id": "id0", "contentDetails": {"videoId": "id0"}}]}
 
 
 @pytest.fixture

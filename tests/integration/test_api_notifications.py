@@ -66,6 +66,8 @@ async def test_notifications_say_what_became_of_them(core: Core, simulator: Simu
             "is_configured": False,
             "waiting": 3,
             "failed": 0,
+            "undelivered_elsewhere": 0,
+            "is_ping_failing": False,
             "oldest_at": told["items"][-1]["created_at"],
             "problem": None,
         }

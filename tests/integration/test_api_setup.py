@@ -60,7 +60,7 @@ def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
 
 async def youtube(client: httpx.AsyncClient, content: str | bytes = CLIENT_JSON, **more: str) -> httpx.Response:
     data = {"type": "youtube", "alias": "TechShorts_YT", "channel_id": "UCabcd1234567890xyz", **more}
-    files = {"oauth_client": ("../../client_secret.json", content, "application/json")}
+    files = {"oauth_client": ("client_secret.json", content, "application/json")}
     return await client.post("/api/accounts", data=data, files=files)
 
 

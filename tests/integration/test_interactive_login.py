@@ -111,7 +111,7 @@ def test_the_code_typed_in_here_ends_the_challenge(core: Core, simulator: Simula
         (connection,) = connections.page(tx, after=0, limit=9)
         assert connection.status == "active" and accounts.on_probation(tx) == {account.id}
     audited = [row["what"] for row in factories.rows(core, audit_log)]
-    assert audited == ["sign_in_requested", "sign_in_code_given", "captcha_resolved"]
+    assert audited == ["account_created", "sign_in_requested", "sign_in_code_given", "captcha_resolved"]
     kept = f"{factories.rows(core, settings)} {factories.rows(core, log_events)} {factories.rows(core, audit_log)}"
     assert CODE not in kept and handler.dropped == 0
     # The session won is the one the polls use: no further login.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,10 +12,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from forwarder_core.domain.transforms import TransformOptions
-from forwarder_core.errors import LocalFailed
+from forwarder_core.errors import LocalFailed, MediaRejected
 from forwarder_core.media import process
 from forwarder_core.media.failures import Cancelled
 from forwarder_core.media.plan import plan
@@ -125,6 +127,52 @@ def test_an_error_in_the_progress_callback_leaves_no_process(way: str) -> None:
     assert children() == before
 
 
+def test_a_child_has_no_network_where_the_system_allows_that_and_is_bound_by_limits(way: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        script = (
+            "import resource, socket, sys\n"
+            "limits = [resource.getrlimit(getattr(resource, f'RLIMIT_{n}'))[1] for n in ('CORE', 'DATA', 'FSIZE')]\n"
+            "called = socket.socket().connect_ex(('127.0.0.1', int(sys.argv[1]))) == 0\n"
+            "sys.stderr.write(f'{limits} {called}')"
+        )
+        said = run([sys.executable, "-c", script, str(server.getsockname()[1])], duration_s=1).stderr
+    assert said == f"[0, {3 << 30}, {16 << 30}] {not process._without_network()}"
+
+
+def test_too_much_memory_is_refused_to_it_and_not_taken_from_the_server() -> None:
+    with pytest.raises((LocalFailed, MediaRejected)):
+        run([sys.executable, "-c", "x = bytearray(4 << 30)"], duration_s=1)
+
+
+def test_a_killed_worker_leaves_no_ffmpeg_and_no_final_file(tmp_path: Path) -> None:
+    make_clip(tmp_path / "source.mp4", size="640x360", seconds=20, sound=None)
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from forwarder_core.domain.transforms import TransformOptions\n"
+        "from forwarder_core.media.plan import plan; from forwarder_core.media.probe import probe\n"
+        "from forwarder_core.media.render import render; from forwarder_core.media.tools import find_ffmpeg\n"
+        "from tests.unit.media.samples import LIMITS\n"
+        "folder = Path(sys.argv[1]); source = folder / 'source.mp4'\n"
+        "render(plan(probe(source), TransformOptions(), LIMITS), source, folder / 'rendition.mp4',\n"
+        "       ffmpeg=find_ffmpeg(), cover=folder / 'cover.jpg',\n"
+        "       progress=lambda at: (folder / 'begun').write_text(str(at.fraction)))\n"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT)
+    try:
+        _wait_for(lambda: (tmp_path / "begun").exists(), within_s=60)
+        (child,) = psutil.Process(worker.pid).children(recursive=True)
+        worker.kill()
+        worker.wait()
+        killed_at = time.monotonic()
+        _wait_for(lambda: not is_running(child.pid))
+        assert time.monotonic() - killed_at < 2.0
+    finally:
+        worker.kill()
+        worker.wait()
+    left = {entry.name for entry in tmp_path.iterdir()} - {"begun"}
+    assert left <= {"source.mp4", "rendition.part.mp4", "cover.part.jpg"}, "nothing under a final name"
+
+
 def test_a_flood_of_complaints_is_kept_to_its_end() -> None:
     script = "import sys\nfor i in range(40000): sys.stderr.write(f'line {i}\\n')"
     ran = run([sys.executable, "-c", script], duration_s=1)
@@ -164,11 +212,11 @@ def test_ffmpeg_dies_with_a_killed_worker(tmp_path: Path, prefix: str) -> None:
             os.kill(int(note.read_text()), signal.SIGKILL)
 
 
-def _wait_for(look: Callable[[], int]) -> int:
-    until = time.monotonic() + 10
+def _wait_for(look: Callable[[], int], within_s: float = 10.0) -> int:
+    until = time.monotonic() + within_s
     while time.monotonic() < until:
         found = look()
         if found:
             return int(found)
         time.sleep(0.05)
-    raise AssertionError("it did not happen within 10 s")
+    raise AssertionError(f"it did not happen within {within_s:g} s")

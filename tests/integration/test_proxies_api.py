@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.db import people
@@ -139,6 +143,65 @@ async def test_a_proxy_is_changed_in_part_and_deleted(core: Core, opened: dict[s
         assert (taken.status_code, taken.json()["code"]) == (409, "conflict")
         assert (await api.delete(path)).json()["status"] == "success"
         assert (await api.get(path)).status_code == 404
+
+
+async def test_the_examples_of_the_specification_are_taken_and_answered_word_for_word(
+    core: Core, simulator: Simulator
+) -> None:
+    """001 §4.4.1 to §4.4.3; the private address of the example is this machine's, its port the proxy's."""
+    example = {"alias": "US_Proxy_01", "type": "http", "host": "127.0.0.1", "port": 8080}
+    example |= {"username": "proxyuser", "password": "proxypass123", "assignment": "global"}
+    said = example | {"port": simulator.open_proxy(username="proxyuser", password="proxypass123")["port"]}
+    async with api_client(core) as api:
+        made = (await api.post("/api/proxies", json=said)).json()
+        shown = {"id", "alias", "type", "host", "port", "assignment", "health_status", "last_health_check"}
+        assert made["proxy"].keys() >= shown | {"response_time_ms", "created_at"}
+        latency = made["proxy"]["response_time_ms"]
+        assert made["message"] == f"Proxy 'US_Proxy_01' added successfully. Health check passed ({latency}ms)"
+        assert made["proxy"]["last_health_check"].endswith("Z") and "proxypass123" not in str(made)
+
+        path = f"/api/proxies/{made['proxy']['id']}"
+        checked = (await api.post(f"{path}/health-check")).json()
+        asked = {"status", "proxy_id", "health_status", "tests", "average_latency_ms", "last_checked"}
+        assert checked.keys() >= asked and checked["tests"][0].keys() >= {"endpoint", "result", "latency_ms"}
+        average = checked["average_latency_ms"]
+        assert checked["message"] == f"Health check completed. Status: Healthy, Latency: {average}ms"
+
+        closed = simulator.open_proxy()
+        simulator.call("DELETE", f"/proxies/{closed['port']}")
+        failed = (await api.post("/api/proxies", json=said | {"alias": "Gone", "port": closed["port"]})).json()
+        assert failed["message"] == "Proxy added but health check failed: Connection refused"
+
+        connection = factories.add_connection(core)
+        pool = [made["proxy"]["id"], failed["proxy"]["id"]]
+        policy = {"mode": "round_robin", "pool": pool, "fallback_to_direct": False, "max_retry_per_proxy": 2}
+        kept = await api.put(f"/api/connections/{connection.id}", json={"proxy_policy": policy})
+        assert kept.status_code == 200, kept.text
+        assert (await api.get(f"/api/connections/{connection.id}")).json()["proxy_policy"] == policy
+        refused = await api.put(f"/api/connections/{connection.id}", json={"proxy_policy": policy | {"pool": [10**6]}})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "proxy_policy.pool")
+
+
+async def test_a_proxy_that_wants_tls_to_itself_is_refused_plainly_at_save(core: Core) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("proxy.example.com").configure_cert(context)
+
+    def serve(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                with client, suppress(OSError):
+                    context.wrap_socket(client, server_side=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        async with api_client(core) as api:
+            body = PROXY | {"type": "https", "port": server.getsockname()[1]}
+            made = (await api.post("/api/proxies", json=body)).json()
+        server.shutdown(socket.SHUT_RDWR)
+
+    said = "Proxy added but health check failed: The proxy wants TLS to itself, which is not supported"
+    assert (made["message"], made["proxy"]["health_status"]) == (said, "unchecked")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,11 @@ call."""
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +152,9 @@ def test_three_failed_checks_pause_the_connection_with_one_alert_and_recovery_re
     assert proxy_health.check_all(core)[0].proxy.health is Health.HEALTHY
 
     assert state(core, connection).status is ConnectionStatus.ACTIVE
-    assert [alert["kind"] for alert in alerts(core)] == ["proxy_unhealthy", "proxy_recovered"]
-    assert alerts(core)[1]["payload"]["connections"] == ["Pool of 1"]
+    told = ["proxy_unhealthy", "proxy_exit_changed", "proxy_recovered"]  # it came back with another exit address
+    assert [alert["kind"] for alert in alerts(core)] == told
+    assert alerts(core)[2]["payload"]["connections"] == ["Pool of 1"]
     assert exit_label(core, source) == proxy.address
 
 
@@ -262,6 +267,77 @@ def test_precedence_and_the_one_exit_of_an_instagram_account(core: Core, simulat
         proxy_rules.check_new_connection(tx, travel, shorts, None, {"pool": [one.id]})
     with core.begin() as tx, pytest.raises(Invalid, match="not there"):
         proxy_rules.check_connection(tx, first.id, {"proxy_policy": {"pool": [999_999]}})
+
+
+@contextmanager
+def echo() -> Iterator[tuple[str, dict[str, str]]]:
+    """An address that answers with what the second says, as the IP echoes on the web do."""
+    said: dict[str, str] = {}
+
+    class Echo(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(said).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            """Not on the tests' output."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/json", said
+        server.shutdown()
+
+
+def test_another_exit_address_is_told_once_a_day_and_another_country_each_time(
+    core: Core, simulator: Simulator, clock: ManualClock
+) -> None:
+    proxy = add(core, simulator.open_proxy(), "US_01")
+    with_pool(core, proxy)
+    with echo() as (url, said):
+        proxy_health.change_targets(core, ["https://www.instagram.com/"], url, who=WHO)
+        for ip, country in (("8.8.8.8", "US"), ("8.8.4.4", "US"), ("8.8.8.8", "US"), ("9.9.9.9", "DE")):
+            said.update(ip=ip, country=country)
+            clock.move(1)
+            checked = proxy_health.check(core, proxy.id)
+            assert (checked.proxy.exit_ip, checked.proxy.exit_country) == (ip, country)
+        said.clear()  # an echo that is down says nothing about the proxy
+        proxy_health.check(core, proxy.id)
+
+    moved, abroad = (alert["payload"] for alert in alerts(core))
+    assert {alert["kind"] for alert in alerts(core)} == {"proxy_exit_changed"}
+    assert (moved["was"], moved["exit"], moved["is_other_country"]) == ("8.8.8.8 (US)", "8.8.4.4 (US)", False)
+    assert (abroad["was"], abroad["exit"], abroad["is_other_country"]) == ("8.8.8.8 (US)", "9.9.9.9 (DE)", True)
+    assert abroad["connections"] == ["Pool of 1"]
+    changed = proxies.change(core, proxy.id, {"host": "127.0.0.2"}, who=WHO)
+    assert (changed.exit_ip, changed.exit_country) == (None, None)
+
+
+def test_a_job_that_fails_at_a_proxy_our_own_check_finds_down_is_the_last_it_gets(
+    core: Core, simulator: Simulator, clock: ManualClock
+) -> None:
+    opened = [simulator.open_proxy() for _ in range(2)]
+    pool = [add(core, one, f"P{n}") for n, one in enumerate(opened)]
+    connection, source = with_pool(core, *pool, max_retry_per_proxy=5)
+    proxy_health.check_all(core)
+    first = exit_label(core, source)
+    dead = next(n for n, proxy in enumerate(pool) if proxy.address == first)
+    clock.move(1)
+    job_id = factories.add_job(core, connection)
+    row = {"job_id": job_id, "n": 1, "proxy": first, "error_code": "proxy_error", "started_at": core.clock.now()}
+    with core.begin() as tx:
+        tx.execute(metadata.tables["attempts"].insert().values(**row))
+    assert exit_label(core, source) == first, "one failed job alone is not enough"
+
+    kill(simulator, opened[dead])
+    for _ in range(5):  # as many jobs ask as will: their questions do not make it unhealthy
+        assert proxy_health.look(core, pool[dead].id).verdict is Verdict.FAILED
+
+    assert proxies.get(core, pool[dead].id).consecutive_failures == 0
+    assert len(factories.rows(core, metadata.tables["proxy_checks"], proxy_id=pool[dead].id)) == 4, "two checks kept"
+    assert exit_label(core, source) != first
 
 
 def test_a_proxy_in_use_is_not_removed(core: Core, simulator: Simulator) -> None:

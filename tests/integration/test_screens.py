@@ -206,3 +206,46 @@ def test_every_screen_stands_empty_and_full(core: Core, opened: Opening) -> None
         factories.add_job(core, connection)
     for screen in (overview.show, accounts.show, jobs.show):
         assert "<img" not in told(opened(screen)).replace(r"\<img", "")
+
+
+def test_an_incident_stands_on_the_first_screen_and_is_retried_with_one_button(core: Core, opened: Opening) -> None:
+    connection = factories.add_connection(core)
+    made = [factories.add_job(core, connection) for _ in range(3)]
+    for job_id in made:
+        failing.fail(core, factories.claimed(core, job_id), MediaRejected(HOSTILE))
+    test = opened(overview.show)
+    assert "3 jobs: 3 failed for good, 0 waiting" in told(test)
+    press(test, "Retry all")
+    assert [factories.job_of(core, job_id).status for job_id in made] == ["queued"] * 3
+    assert "Retry all" not in [button.label for button in opened(overview.show).button], "nothing is left to retry"
+
+
+def test_the_jobs_of_one_error_are_shown_by_the_address(core: Core, opened: Opening) -> None:
+    connection = factories.add_connection(core)
+    dead, _ = (factories.add_job(core, connection) for _ in range(2))
+    failing.fail(core, factories.claimed(core, dead), MediaRejected("Too long."))
+    test = opened(jobs.show, error="media_rejected")
+    assert list(test.dataframe[0].value["Job"]) == [dead]
+    assert len(press(test, "Show all errors").dataframe[0].value) == 2
+
+
+def test_retries_of_one_error_are_set_in_their_table(core: Core, opened: Opening) -> None:
+    test = opened(settings.show)
+    test.session_state["settings-view"] = "Retry policy"
+    test.run()
+    assert not test.exception, test.exception
+    fields = {f.key: f for f in test.text_input}
+    fields["retry-count-network_error"].set_value("5")
+    fields["retry-waits-network_error"].set_value("1, 2.5")
+    press(test, "Save the table")
+    tuned = overviews.tuned(core)
+    assert tuned.mapping("retry.per_class") == {"network_error": {"max_attempts": 5, "delays_seconds": [1, 2.5]}}
+    test.session_state["settings-view"] = "Retry policy"
+    test.run()
+    {f.key: f for f in test.text_input}["retry-count-proxy_error"].set_value("many")
+    assert "proxy_error" in told(press(test, "Save the table"))
+    strategy = next(s for s in test.selectbox if s.key == "retry.strategy")
+    strategy.set_value("fixed")
+    press(test, "Save")
+    assert overviews.tuned(core).word("retry.strategy") == "fixed"
+    assert overviews.tuned(core).mapping("retry.per_class").keys() == {"network_error"}

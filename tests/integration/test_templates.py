@@ -13,7 +13,7 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.domain.transforms import Layout, Template, TransformOptions
 from forwarder_core.errors import Conflict, Invalid, LocalFailed, NotFound, RequestError
 from forwarder_core.media import shipped, stills
-from forwarder_core.services import templates
+from forwarder_core.services import previewing, templates
 from forwarder_core.services.context import Core
 from tests import factories
 from tests.unit.media.samples import make_clip, run_ffmpeg
@@ -124,13 +124,13 @@ def test_an_image_that_is_gone_stops_a_job_with_words_and_a_request_with_others(
     with pytest.raises(LocalFailed, match="not there any more"):
         templates.layout_image(core, "gone.png")
     with pytest.raises(RequestError):
-        templates.preview(core, TransformOptions(), "youtube")
+        previewing.preview(core, TransformOptions(), "youtube")
 
 
 @pytest.mark.parametrize("template", [t for t in Template if t is not Template.NONE])
 def test_a_preview_is_one_frame_of_the_canvas(core: Core, template: Template) -> None:
     image = "frame_brand.png" if template is Template.BRANDED_OVERLAY else "bg_travel.png"
-    jpeg = templates.preview(core, TransformOptions(layout=Layout(template=template, image=image)), "youtube")
+    jpeg = previewing.preview(core, TransformOptions(layout=Layout(template=template, image=image)), "youtube")
     still = stills.read(jpeg)
     assert (still.kind, still.width, still.height) == ("jpeg", 1080, 1920)
     assert not list(core.media_root.iterdir())
@@ -138,7 +138,7 @@ def test_a_preview_is_one_frame_of_the_canvas(core: Core, template: Template) ->
 
 def test_a_preview_of_a_real_video(core: Core, tmp_path: Path) -> None:
     video = make_clip(tmp_path / "v.mp4", size="640x360", seconds=0.5)
-    jpeg = templates.preview(
+    jpeg = previewing.preview(
         core, TransformOptions(layout=Layout(template=Template.PICTURE_IN_PICTURE)), "instagram", video=video
     )
     assert stills.read(jpeg).width == 1080

@@ -45,6 +45,13 @@ def own_secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (f"refresh with 1//{TOKEN}", TOKEN),
         (f"code_verifier={TOKEN}", TOKEN),
         (f"totp_seed: {TOKEN}", TOKEN),
+        ('{"password": "correct horse battery"}', "horse"),
+        ('{"password": "a \\"quoted\\" horse"}', "horse"),
+        ("{'password': 'correct horse battery'}", "horse"),
+        ("redis://:hunter22@cache:6379/0", "hunter22"),
+        (f"api-key={TOKEN}", TOKEN),
+        (f"X-Api-Key: {TOKEN}", TOKEN),
+        (f"client-secret={TOKEN}", TOKEN),
     ],
 )
 def test_a_secret_of_a_known_shape_is_masked(text: str, secret: str) -> None:

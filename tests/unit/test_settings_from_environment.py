@@ -27,6 +27,22 @@ def test_without_any_setting_the_defaults_hold() -> None:
     assert settings.base_url == "http://127.0.0.1:8080"
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:hunter2:more@proxy.example:port",
+        "http://user:hunter2@proxy.example:99999",
+        "http://user:hunter2@proxy.example:hunter2",
+        "http://proxy.example:hunter2",
+        "http://user:hunter2@[proxy.example:8080",
+        "ftp://user:hunter2@proxy.example:21",
+    ],
+)
+def test_no_part_of_a_proxy_s_login_is_printed(proxy: str) -> None:
+    said = refused({"FORWARDER_OUTBOUND_PROXY": proxy})
+    assert said.startswith("FORWARDER_OUTBOUND_PROXY: ") and "hunter2" not in said
+
+
 def test_every_bad_value_is_named_at_once() -> None:
     said = refused(
         {

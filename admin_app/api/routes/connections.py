@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, status
 
 from admin_app.api.deps import CoreDep, Who
-from admin_app.api.schemas.base import Done, Page, split
+from admin_app.api.schemas.base import Done, Page, RowId, split
 from admin_app.api.schemas.connections import (
     ConnectionChange,
     ConnectionDone,
@@ -15,14 +16,14 @@ from admin_app.api.schemas.connections import (
     ConnectionMoved,
     ConnectionOut,
     ConnectionQuery,
-    ConnectionRan,
-    JobMade,
 )
+from admin_app.api.schemas.rules import NextPost
 from forwarder_core.domain.connections import Connection, ConnectionStatus
-from forwarder_core.errors import Conflict, FieldError, Invalid
-from forwarder_core.services import connections, editing, jobs, overview
+from forwarder_core.errors import FieldError, Invalid
+from forwarder_core.services import connections, dropping, editing, overview, rehearsing
 from forwarder_core.services.connections import NewConnection
 from forwarder_core.services.context import Core
+from forwarder_core.services.rehearsing import NotReady
 
 router = APIRouter(prefix="/api/connections", tags=["Connections"])
 
@@ -38,65 +39,69 @@ def list_connections(query: Annotated[ConnectionQuery, Query()], core: CoreDep) 
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-def create_connection(body: ConnectionIn, core: CoreDep) -> ConnectionDone:
+def create_connection(body: ConnectionIn, core: CoreDep, who: Who) -> ConnectionDone:
     """Stored, and started where `status` is active. What prevents the start stands in `reasons`."""
-    made = connections.create(core, NewConnection(**{k: v for k, v in body.values().items() if k != "status"}))
-    reasons = []
+    new = NewConnection(**{k: v for k, v in body.values().items() if k != "status"})
+    made = connections.create(core, new, who=who)
+    reasons: list[str] = []
     if body.status == "active":
         try:
-            made = connections.start(core, made.id)
-        except Conflict as e:
-            reasons.append(f"{e.message} {e.action}")
+            made = connections.start(core, made.id, who=who)
+        except NotReady as e:
+            reasons += e.reasons
     words = "created and activated" if made.status is ConnectionStatus.ACTIVE else "created, not active"
-    return ConnectionDone(connection=_shown(core, made), message=f"Connection '{made.name}' {words}", reasons=reasons)
+    return ConnectionDone(
+        connection=_shown(core, made),
+        message=f"Connection '{made.name}' {words}",
+        reasons=reasons,
+        warnings=rehearsing.warnings(core, made.id),
+    )
 
 
 @router.get("/{connection_id}")
-def get_connection(connection_id: int, core: CoreDep) -> ConnectionOut:
-    return _shown(core, connections.get(core, connection_id))
+def get_connection(connection_id: RowId, core: CoreDep) -> ConnectionOut:
+    """With the posts that wait, and when each of them goes."""
+    shown = _shown(core, connections.get(core, connection_id))
+    waiting = [NextPost(**asdict(post)) for post in dropping.next_posts(core, connection_id)]
+    return shown.model_copy(update={"next_posts": waiting})
 
 
 @router.put("/{connection_id}")
-def change_connection(connection_id: int, body: ConnectionChange, core: CoreDep, who: Who) -> ConnectionDone:
+def change_connection(connection_id: RowId, body: ConnectionChange, core: CoreDep, who: Who) -> ConnectionDone:
     changed = editing.change_connection(core, connection_id, body.values(), who=who)
-    return ConnectionDone(connection=_shown(core, changed), message=f"Connection '{changed.name}' changed")
+    return ConnectionDone(
+        connection=_shown(core, changed),
+        message=f"Connection '{changed.name}' changed",
+        warnings=rehearsing.warnings(core, connection_id),
+    )
 
 
 @router.delete("/{connection_id}")
-def delete_connection(connection_id: int, core: CoreDep, who: Who) -> Done:
+def delete_connection(connection_id: RowId, core: CoreDep, who: Who) -> Done:
     """Stopped and taken off the list; its jobs stay as history."""
     gone = editing.remove_connection(core, connection_id, who=who)
     return Done(message=f"Connection '{gone.name}' deleted")
 
 
 @router.post("/{connection_id}/start")
-def start(connection_id: int, core: CoreDep) -> ConnectionMoved:
-    """Forward posts from this moment on. 409 with the reason where something is missing."""
-    return _moved(core, connections.start(core, connection_id), "started")
+def start(connection_id: RowId, core: CoreDep, who: Who) -> ConnectionMoved:
+    """Forward posts from this moment on. 409 with the reason where something is missing; `rehearse` shows all."""
+    return _moved(core, connections.start(core, connection_id, who=who), "started")
 
 
 @router.post("/{connection_id}/stop")
-def stop(connection_id: int, core: CoreDep) -> ConnectionMoved:
-    return _moved(core, connections.stop(core, connection_id), "stopped. Running jobs will complete")
+def stop(connection_id: RowId, core: CoreDep, who: Who) -> ConnectionMoved:
+    return _moved(core, connections.stop(core, connection_id, who=who), "stopped. Running jobs will complete")
 
 
 @router.post("/{connection_id}/pause")
-def pause(connection_id: int, core: CoreDep) -> ConnectionMoved:
-    return _moved(core, connections.pause(core, connection_id), "paused. Click Resume to continue")
+def pause(connection_id: RowId, core: CoreDep, who: Who) -> ConnectionMoved:
+    return _moved(core, connections.pause(core, connection_id, who=who), "paused. Click Resume to continue")
 
 
 @router.post("/{connection_id}/resume")
-def resume(connection_id: int, core: CoreDep) -> ConnectionMoved:
-    return _moved(core, connections.resume(core, connection_id), "resumed")
-
-
-@router.post("/{connection_id}/run")
-def run(connection_id: int, core: CoreDep) -> ConnectionRan:
-    """Look at the source now; the jobs that came of it are queued when this answers."""
-    ran = connections.run_now(core, connection_id)
-    views = [jobs.get(core, job.id) for job in ran.jobs]
-    made = [JobMade(job_id=v.job.id, source_post_id=v.source_post_id, status=v.job.status) for v in views]
-    return ConnectionRan(message="Manual run triggered", jobs_created=made)
+def resume(connection_id: RowId, core: CoreDep, who: Who) -> ConnectionMoved:
+    return _moved(core, connections.resume(core, connection_id, who=who), "resumed")
 
 
 def _shown(core: Core, connection: Connection) -> ConnectionOut:
@@ -109,6 +114,7 @@ def _moved(core: Core, connection: Connection, words: str) -> ConnectionMoved:
         connection_id=connection.id,
         new_status=connection.status,
         next_check=_shown(core, connection).next_check,
+        warnings=rehearsing.warnings(core, connection.id) if connection.status is ConnectionStatus.ACTIVE else [],
     )
 
 

@@ -21,7 +21,7 @@ from admin_app.api.schemas.jobs import (
     RetryMany,
 )
 from forwarder_core.domain.jobs import JobStatus
-from forwarder_core.services import bulk, jobs
+from forwarder_core.services import bulk, jobs, viewing
 from forwarder_core.services.jobs import Answer
 
 router = APIRouter(prefix="/api/jobs", tags=["Jobs & logs"])
@@ -29,8 +29,8 @@ router = APIRouter(prefix="/api/jobs", tags=["Jobs & logs"])
 
 @router.get("")
 def list_jobs(query: Annotated[JobQuery, Query()], core: CoreDep) -> Page[JobOut]:
-    """Newest first."""
-    found = jobs.page(core, query.wanted(), before=query.before, limit=query.limit + 1)
+    """Newest first. `q` finds beginnings of words in captions, or one id exactly."""
+    found = jobs.page(core, query.wanted(), before=query.beyond, limit=query.limit + 1, oldest_first=query.oldest_first)
     shown = found[: query.limit]
     more = str(shown[-1].job.id) if len(found) > query.limit else None
     return Page(items=[JobOut.of(view) for view in shown], next_cursor=more)
@@ -40,7 +40,7 @@ def list_jobs(query: Annotated[JobQuery, Query()], core: CoreDep) -> Page[JobOut
 def list_dead_letters(query: Annotated[JobQuery, Query()], core: CoreDep) -> DeadLetters:
     """Jobs that failed for good and wait for a decision. The filter `status` says nothing here."""
     wanted = query.model_copy(update={"status": [JobStatus.DEAD]}).wanted()
-    found = jobs.page(core, wanted, before=query.before, limit=query.limit + 1)
+    found = jobs.page(core, wanted, before=query.beyond, limit=query.limit + 1, oldest_first=query.oldest_first)
     shown = found[: query.limit]
     more = str(shown[-1].job.id) if len(found) > query.limit else None
     letters = [DeadLetter.of(view) for view in shown]
@@ -59,7 +59,7 @@ def retry_many(body: RetryMany, core: CoreDep, who: Who) -> RetriedMany:
 @router.get("/{job_id}")
 def get_job(job_id: RowId, core: CoreDep) -> JobDetail:
     """With its attempts, its log from the first message on, what was decided about its file, and links."""
-    return JobDetail.of_story(jobs.story(core, job_id))
+    return JobDetail.of_story(jobs.story(core, job_id), viewing.addresses(core, job_id))
 
 
 @router.post("/{job_id}/retry")

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from admin_app.api.schemas.base import Body, Instant, Out, PageQuery, RowId
+from admin_app.api.schemas.base import Body, Instant, Out, PageQuery, RowId, Words
 from forwarder_core.domain.accounts import Account, AccountStatus, Rights
+from forwarder_core.domain.tokens import StoredToken
+
+Days = Annotated[int, Field(ge=0, le=365)]
 
 
 class Alerts(Body):
+    """Warnings of an end in sight: how many days before (one number or several), and over which roads (all by
+    default)."""
+
     enabled: bool = True
-    before_days: list[int] = Field(default_factory=list, max_length=20)
-    channels: list[str] = Field(default_factory=list, max_length=10)
+    before_days: Days | Annotated[list[Days], Field(max_length=20)] = 2
+    channels: list[Words] = Field(default_factory=list, max_length=10, examples=[["telegram"]])
 
 
 class AccountIn(Body):
     """`credentials` by the names of the platform's fields; `username` or `channel_id` by what the platform has."""
 
-    type: str = Field(max_length=40, examples=["instagram"])
-    alias: str = Field(max_length=120)
-    username: str | None = Field(None, max_length=200)
-    channel_id: str | None = Field(None, max_length=200)
-    auth_method: str | None = Field(None, max_length=40, description="May be left out where there is only one")
-    credentials: dict[str, str] = Field(default_factory=dict, max_length=20, repr=False)
-    facebook_page_id: str | None = Field(None, max_length=100)
+    type: Words = Field(max_length=40, examples=["instagram"])
+    alias: Words = Field(max_length=120)
+    username: Words | None = Field(None, max_length=200)
+    channel_id: Words | None = Field(None, max_length=200)
+    auth_method: Words | None = Field(None, max_length=40, description="May be left out where there is only one")
+    credentials: dict[Words, Words] = Field(default_factory=dict, max_length=20, repr=False)
+    facebook_page_id: Words | None = Field(None, max_length=100)
     token_expiry: Instant | None = None
     rights: Rights = Rights.UNDECLARED
-    rights_note: str = Field("", max_length=2_000)
+    rights_note: Words = Field("", max_length=2_000)
     proxy_id: RowId | None = None
     alerts: Alerts | None = None
 
@@ -47,9 +53,9 @@ class AccountIn(Body):
 class AccountChange(Body):
     """Only what is given changes."""
 
-    alias: str = Field("", max_length=120)
+    alias: Words = Field("", max_length=120)
     rights: Rights = Rights.UNDECLARED
-    rights_note: str = Field("", max_length=2_000)
+    rights_note: Words = Field("", max_length=2_000)
     proxy_id: RowId | None = None
     alerts: Alerts = Field(default_factory=Alerts)
 
@@ -72,12 +78,15 @@ class AccountOut(Out):
     rights: Rights
     rights_note: str
     proxy_id: int | None
+    token_ref: int
     token_expiry: datetime | None
+    next_action_at: datetime | None = Field(description="When a person must sign in again, where a date is known")
+    last_refreshed: datetime | None
     alerts: dict[str, object]
     created_at: datetime | None
 
     @classmethod
-    def of(cls, account: Account) -> AccountOut:
+    def of(cls, account: Account, token: StoredToken | None) -> AccountOut:
         is_channel = account.platform == "youtube"
         return cls(
             id=account.id,
@@ -92,16 +101,23 @@ class AccountOut(Out):
             rights=account.rights,
             rights_note=account.rights_note,
             proxy_id=account.proxy_id,
+            token_ref=account.id,
             token_expiry=account.token_expiry,
+            next_action_at=token.expires_at if token else None,
+            last_refreshed=token.refreshed_at if token else None,
             alerts=dict(account.alerts),
             created_at=account.created_at,
         )
 
 
 class AccountDone(Out):
+    """`authorization_url`: where its sign-in on the platform's own page begins; `warning`: what to register first."""
+
     status: Literal["success"] = "success"
     account: AccountOut
     message: str
+    authorization_url: str | None = None
+    warning: str | None = None
 
 
 class AccountTested(Out):

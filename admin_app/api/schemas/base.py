@@ -13,7 +13,7 @@ T = TypeVar("T")
 class Body(BaseModel):
     """Of a request: a field we do not know is a mistake of the caller, never silently dropped."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False, allow_inf_nan=False)
 
 
 class Out(BaseModel):
@@ -27,6 +27,8 @@ def _with_zone(value: datetime) -> datetime:
 def _storable(value: str) -> str:
     if "\x00" in value:
         raise ValueError("must not contain the character NUL")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("must not contain half a character")
     return value
 
 
@@ -53,6 +55,21 @@ class PageQuery(Body):
     @property
     def after(self) -> int:
         return int(self.cursor) if self.cursor else 0
+
+
+class SortedQuery(PageQuery):
+    """Ids are given in the order of creation, so both names sort alike."""
+
+    sort: Literal["-created_at", "created_at", "-id", "id"] = Field("-created_at", description="- = newest first")
+
+    @property
+    def oldest_first(self) -> bool:
+        return not self.sort.startswith("-")
+
+    @property
+    def beyond(self) -> int:
+        """The id the page begins after, in the order asked for."""
+        return self.after if self.oldest_first else self.before
 
 
 class Done(Out):

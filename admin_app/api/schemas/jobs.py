@@ -7,17 +7,21 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from admin_app.api.schemas.base import Body, Instant, Out, PageQuery, RowId, Words, split
+from admin_app.api.schemas.base import Body, Instant, Out, PageQuery, RowId, SortedQuery, Words, split
 from forwarder_core.domain.posts import Decision, SourcePost
+from forwarder_core.services.explaining import Reason
 from forwarder_core.services.jobs import Answer, JobStory, JobView, Wanted
 
 
-class JobQuery(PageQuery):
+class JobQuery(SortedQuery):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     connection: RowId | None = None
     account: RowId | None = None
     status: list[str] = Field(default_factory=list, description="Comma-separated or repeated")
     error: str | None = Field(None, max_length=100, description="Code of the last error")
+    q: str | None = Field(
+        None, max_length=200, description="Beginnings of words of the caption, or the id of a job or post exactly"
+    )
     since: Instant | None = Field(None, alias="from")
     until: Instant | None = Field(None, alias="to")
 
@@ -29,6 +33,7 @@ class JobQuery(PageQuery):
             error=self.error,
             since=self.since,
             until=self.until,
+            q=self.q,
         )
 
 
@@ -100,21 +105,26 @@ class LogOut(Out):
 
 
 class JobDetail(JobOut):
-    """A job with everything that happened to it. `plan`: what was decided about its file."""
+    """A job with everything that happened to it. `plan`: what was decided about its file; `receipt`: what went in,
+    what came out and what that cost; `media`: where its kept files are served."""
 
     attempts_made: list[AttemptOut]
     timeline: list[LogOut]
     plan: dict[str, Any]
+    receipt: dict[str, Any]
+    media: dict[str, str]
     publication: str | None
     links: dict[str, str]
 
     @classmethod
-    def of_story(cls, story: JobStory) -> JobDetail:
+    def of_story(cls, story: JobStory, media: dict[str, str]) -> JobDetail:
         return cls(
             **_job_facts(story.view),
             attempts_made=[AttemptOut(**{name: a[name] for name in AttemptOut.model_fields}) for a in story.attempts],
             timeline=[LogOut.of(row) for row in story.timeline],
-            plan=story.plan,
+            plan={name: value for name, value in story.plan.items() if name != "receipt"},
+            receipt=story.plan.get("receipt", {}),
+            media=media,
             publication=story.publication,
             links=story.links,
         )
@@ -233,14 +243,61 @@ class PostOut(Out):
         )
 
 
-class LogQuery(PageQuery):
+class WhyOut(Out):
+    """Of one connection. `because` says in a sentence what the decision and the job say in facts."""
+
+    connection_id: int
+    connection_name: str
+    decision: DecisionOut | None
+    job: JobOut | None
+    because: str
+
+    @classmethod
+    def of(cls, reason: Reason) -> WhyOut:
+        shown = None
+        if (made := reason.decision) is not None:
+            shown = DecisionOut(verdict=made.verdict, rule=made.rule, value=made.value, until=made.until)
+        return cls(
+            connection_id=reason.connection_id,
+            connection_name=reason.connection_name,
+            decision=shown,
+            job=JobOut.of(reason.job) if reason.job else None,
+            because=reason.because,
+        )
+
+
+class PostWhyOut(Out):
+    """Why a post was forwarded or not, by every connection of its source."""
+
+    id: int
+    source_post_id: str
+    url: str
+    caption: str
+    posted_at: datetime
+    seen_at: datetime
+    connections: list[WhyOut]
+
+    @classmethod
+    def of(cls, seen: SourcePost, reasons: list[Reason]) -> PostWhyOut:
+        return cls(
+            id=seen.id,
+            source_post_id=seen.post.platform_post_id,
+            url=seen.post.url,
+            caption=seen.post.caption,
+            posted_at=seen.post.posted_at,
+            seen_at=seen.seen_at,
+            connections=[WhyOut.of(reason) for reason in reasons],
+        )
+
+
+class LogQuery(SortedQuery):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     account: RowId | None = None
     connection: RowId | None = None
     job_id: RowId | None = None
     level: Literal["debug", "info", "warning", "error", "critical"] | None = None
     error: str | None = Field(None, max_length=100, description="Code of the error")
-    q: str | None = Field(None, max_length=200, description="Words in the message")
+    q: str | None = Field(None, max_length=200, description="Beginnings of words in the message")
     since: Instant | None = Field(None, alias="from")
     until: Instant | None = Field(None, alias="to")
 

@@ -69,12 +69,17 @@ class ProblemOut(Out):
 
 
 class DeliveryOut(Out):
-    """Do alerts arrive? `problem` null: nothing is known to be in their way."""
+    """Do alerts arrive? `problem` null: nothing is known to be in their way.
+
+    `undelivered_elsewhere`: tried, and not taken by a webhook or the mail server yet.
+    """
 
     is_configured: bool
     waiting: int
     failed: int
     oldest_at: datetime | None
+    undelivered_elsewhere: int
+    is_ping_failing: bool
     problem: ProblemOut | None
 
     @classmethod
@@ -84,6 +89,8 @@ class DeliveryOut(Out):
             waiting=state.waiting,
             failed=state.failed,
             oldest_at=state.oldest_at,
+            undelivered_elsewhere=state.undelivered_elsewhere,
+            is_ping_failing=state.is_ping_failing,
             problem=ProblemOut.of(state.problem),
         )
 
@@ -102,6 +109,9 @@ class TelegramIn(Body):
     enabled: bool = True
     mention: dict[str, str | None] = Field(default_factory=dict, max_length=10)
     kinds: dict[str, bool] = Field(default_factory=dict, max_length=100)
+    commands: Literal["off", "polling", "webhook"] = "off"
+    users: list[int] = Field(default_factory=list, max_length=50, description="Who may command, by Telegram's user id")
+    command_chat: str | None = Field(None, max_length=30, description="A second chat commands are taken from")
     daily_at: str | None = Field(None, max_length=5)
     ping_url: Words | None = Field(None, max_length=2_000)
     ping_every_s: int = 300
@@ -121,6 +131,9 @@ class TelegramOut(Out):
     channel_id: str | None
     mention: dict[str, Any]
     kinds: dict[str, bool]
+    commands: str
+    users: list[int]
+    command_chat: str | None
     daily_at: str | None
     ping_url: str | None
     ping_every_s: int
@@ -136,6 +149,9 @@ class TelegramOut(Out):
             channel_id=settings.channel_id,
             mention=dict(settings.mention),
             kinds=dict(settings.kinds),
+            commands=settings.commands,
+            users=list(settings.users),
+            command_chat=settings.command_chat,
             daily_at=settings.daily_at,
             ping_url=settings.ping_url,
             ping_every_s=settings.ping_every_s,

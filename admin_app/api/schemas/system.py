@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from admin_app.api.schemas.base import Out
+from admin_app.api.schemas.incidents import IncidentOut
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.services.census import Census
 from forwarder_core.services.health import Health
@@ -53,6 +54,7 @@ class SummaryOut(Out):
     workers: Workers
     queue: Queue
     recent_activity: list[Activity]
+    incidents: list[IncidentOut]
 
     @classmethod
     def of(cls, summary: Summary) -> SummaryOut:
@@ -78,6 +80,7 @@ class SummaryOut(Out):
                 )
                 for v in summary.recent
             ],
+            incidents=[IncidentOut.of(incident) for incident in summary.incidents],
         )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from admin_app.ui import access, captcha, places, words
+from admin_app.ui import access, captcha, places, quota_panels, sign_ins, words
 from admin_app.ui.widgets import attempt, badge
 from forwarder_core.domain.accounts import Account
 from forwarder_core.services import accounts, challenges, interactive_login, overview
+from forwarder_core.services.forms import Role
 
 _RESOLVE = "captcha-resolve"  # what the link in an alert wants to do here
 
@@ -25,15 +26,18 @@ def show(account: Account) -> None:
     elif account.status_reason:
         st.warning(words.plain(account.status_reason), icon=":material/warning:")
     _information(account)
+    sign_ins.panel(account)
     if challenge is None and interactive_login.can_sign_in(account):
         with st.container(border=True):
             captcha.sign_in_panel(account)
+    if accounts.can_be(account.platform, Role.DESTINATION):
+        quota_panels.pace_form(account)
     _connections(account)
 
 
 def _information(account: Account) -> None:
     core = access.core()
-    zone, now = core.settings.zone, core.clock.now()
+    zone = core.settings.zone
     facts = {
         "Platform": account.platform,
         "Handle": account.handle,
@@ -42,10 +46,6 @@ def _information(account: Account) -> None:
         "Rights to its posts": str(account.rights),
         "Added": words.clock_time(account.created_at, zone),
     }
-    if account.token_expiry is not None:
-        left = (account.token_expiry - now).total_seconds()
-        when = f"in {words.span(left)}" if left > 0 else f"{words.span(-left)} ago"
-        facts["Token expires"] = f"{when} ({words.clock_time(account.token_expiry, zone)})"
     with st.container(border=True):
         values = [words.plain(value) for value in facts.values()]
         st.table({"": list(facts), "Value": values}, hide_index=True, hide_header=True, border=False)

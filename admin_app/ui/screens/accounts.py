@@ -5,16 +5,25 @@ The form is drawn from the platform's spec: a new platform folder has its form w
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import streamlit as st
 
-from admin_app.ui import access, places, words
+from admin_app.ui import access, places, sign_ins, words
 from admin_app.ui.screens import account as detail
 from admin_app.ui.widgets import attempt, badge, say_later
 from forwarder_core.domain.accounts import Account, AccountStatus, Rights
-from forwarder_core.services import accounts, editing, forms
+from forwarder_core.domain.tokens import StoredToken
+from forwarder_core.services import accounts, editing, forms, tokens
 from forwarder_core.services.accounts import NewAccount
-from forwarder_core.services.forms import ConnectorSpec, CredentialField
+from forwarder_core.services.forms import ConnectorSpec
 
+_WITHOUT_SIGN_IN = (
+    AccountStatus.EXPIRY_WARNING,
+    AccountStatus.TOKEN_EXPIRED,
+    AccountStatus.REFRESH_FAILED,
+    AccountStatus.REQUIRES_REAUTH,
+)
 _RIGHTS = {
     Rights.UNDECLARED: "Not said yet (needed before a connection starts)",
     Rights.OWN: "My own posts",
@@ -34,30 +43,30 @@ def show() -> None:
         found = [one for one in found if one.id == int(chosen_id)]
         for one in found:
             detail.show(one)
-            _actions(one)
+            _actions(one, is_card=False)
         if found:
             return
         st.warning("There is no such account.", icon=":material/search_off:")
     if not found:
         st.info("There is no account here yet. Add the one whose posts are forwarded, and the one they go to.")
     titles = {spec.platform: spec.title for spec in forms.platforms()}
+    known = tokens.stored_of(core, [one.id for one in found])
     for platform in sorted({one.platform for one in found}):
         st.subheader(titles.get(platform, platform))
         for one in found:
             if one.platform == platform:
-                _card(one)
+                _card(one, known.get(one.id))
 
 
-def _card(account: Account) -> None:
-    zone = access.core().settings.zone
+def _card(account: Account, token: StoredToken | None) -> None:
     with st.container(border=True, key=f"account-{account.id}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             badge(words.account_look(account.status))
             places.link("accounts", words.plain(account.alias), id=str(account.id))
             st.text(account.handle, width="content")
         facts = [f"rights: {account.rights}", f"sign-in: {account.auth_method}"]
-        if account.token_expiry:
-            facts.append(f"token until {words.clock_time(account.token_expiry, zone)}")
+        if token is not None and token.expires_at is not None:
+            facts.append(_needed_by(token.expires_at))
         st.caption(words.plain(" · ".join(facts)))
         if account.status is AccountStatus.CAPTCHA_DETECTED:
             st.error("CAPTCHA detected. Mark as solved after completing challenge.", icon="⚠️")
@@ -67,9 +76,19 @@ def _card(account: Account) -> None:
         _actions(account)
 
 
-def _actions(account: Account) -> None:
+def _needed_by(ends: datetime) -> str:
+    """Of the hour an access token lasts nothing is said: it renews itself."""
+    core = access.core()
+    left = (ends - core.clock.now()).total_seconds()
+    until = words.clock_time(ends, core.settings.zone)
+    return f"sign-in ends {until} (in {words.span(left)})" if left > 0 else f"sign-in ended {until}"
+
+
+def _actions(account: Account, *, is_card: bool = True) -> None:
     core = access.core()
     with st.container(horizontal=True, gap="small"):
+        if is_card and account.status in _WITHOUT_SIGN_IN:
+            sign_ins.authorise(account)
         if st.button("Test", icon=":material/network_check:", key=f"test-{account.id}"):
             with st.spinner("Asking the platform …"):
                 name = attempt(lambda: accounts.test(core, account.id))
@@ -108,10 +127,12 @@ def _new_account() -> None:
     with st.form(f"new-account-{spec.platform}-{method.name}", border=False):
         alias = st.text_input("Account alias", placeholder="TravelReels_Insta")
         handle = st.text_input(spec.handle_label)
-        typed = {field.name: _credential(field) for field in method.fields}
+        typed = {field.name: sign_ins.credential(field) for field in method.fields}
         rights = st.selectbox("Rights to its posts", list(_RIGHTS), format_func=lambda r: _RIGHTS[r])
-        if not st.form_submit_button("Save", type="primary"):
-            return
+        is_sent = st.form_submit_button("Save", type="primary")
+    if not is_sent:
+        sign_ins.redirect_hint(spec.platform, method.name)
+        return
     new = NewAccount(
         platform=spec.platform,
         alias=alias,
@@ -120,30 +141,20 @@ def _new_account() -> None:
         credentials={name: value for name, value in typed.items() if value},
         rights=rights,
     )
-    if attempt(lambda: _created(new, spec)):
+    made = attempt(lambda: _created(new, spec))
+    if made is not None and made.status.is_usable:
         st.rerun()
+    elif made is not None:
+        sign_ins.next_step(made)
 
 
-def _credential(field: CredentialField) -> str:
-    label = field.label if field.is_required else f"{field.label} (optional)"
-    if field.is_file:
-        uploaded = st.file_uploader(label, type="json", help=field.help or None)
-        return "" if uploaded is None else _text_of(uploaded.getvalue())
-    return st.text_input(label, type="password" if field.is_secret else "default", help=field.help or None) or ""
-
-
-def _text_of(content: bytes) -> str:
-    """As text; what is none is refused by the platform's own reading of it."""
-    return content.decode("utf-8", "replace")
-
-
-def _created(new: NewAccount, spec: ConnectorSpec) -> bool:
-    made = accounts.create(access.core(), new)
+def _created(new: NewAccount, spec: ConnectorSpec) -> Account:
+    made = accounts.create(access.core(), new, who=access.require_user().username)
     say_later(f"{spec.title} account '{made.alias}' added successfully")
-    return True
+    return made
 
 
 def _removed(account: Account) -> bool:
-    accounts.remove(access.core(), account.id)
+    accounts.remove(access.core(), account.id, who=access.require_user().username)
     say_later(f"Account '{account.alias}' deleted")
     return True

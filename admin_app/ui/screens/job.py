@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from admin_app.ui import access, places, words
+from admin_app.ui import access, job_media, places, questions, words
 from admin_app.ui.live import is_web
 from admin_app.ui.widgets import attempt, badge, failure, say_later
 from forwarder_core.domain.jobs import JobStatus
@@ -37,12 +37,14 @@ def show(job_id: int) -> None:
         failure(view.job.failure)
     if view.job.status is JobStatus.UNCONFIRMED:
         _confirm(story)
+    questions.show(job_id)
     _actions(story)
     _facts(story)
     if view.caption:
         with st.container(border=True):
             st.caption("Caption of the source post")
             st.text(view.caption)
+    job_media.show(story)
     _attempts(story)
     st.subheader("Timeline")
     if not story.timeline:
@@ -51,9 +53,6 @@ def show(job_id: int) -> None:
         with st.container(horizontal=True, gap="small"):
             st.caption(words.clock_time(row["at"], zone), width="content")
             st.text(row["text"], width="stretch")
-    if story.plan:
-        st.subheader("Plan")
-        st.json(story.plan, expanded=False)
 
 
 def _confirm(story: JobStory) -> None:

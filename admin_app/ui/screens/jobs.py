@@ -45,7 +45,8 @@ def show() -> None:
 def _list() -> None:
     core = access.core()
     st.title("Jobs")
-    view = st.segmented_control("Show", list(_VIEWS), default=_ACTIVE, key="jobs-view") or _ACTIVE
+    usual = _usual_view()
+    view = st.segmented_control("Show", list(_VIEWS), default=usual, key="jobs-view") or usual
     wanted = _filters(view)
     if view == _DEAD:
         _causes()
@@ -66,17 +67,37 @@ def _list() -> None:
             st.rerun()
 
 
+def _usual_view() -> str:
+    """Where the address says of which jobs, all of them are meant: charts and digests lead here."""
+    asked = st.query_params
+    if asked.get("status") == JobStatus.DEAD:
+        return _DEAD
+    return _HISTORY if any(asked.get(name) for name in ("error", "connection", "from")) else _ACTIVE
+
+
+def _days_asked() -> list[date]:
+    """`?from=` and `?to=`, days of the installation's zone."""
+    try:
+        return [date.fromisoformat(st.query_params[name]) for name in ("from", "to") if name in st.query_params]
+    except ValueError:
+        return []
+
+
 def _filters(view: str) -> Wanted:
-    """`?account=` in the address, as the CAPTCHA banner has it, counts as well."""
+    """`?account=`, `?connection=`, `?from=` and `?to=` in the address, as banners and charts have them, count too."""
     core = access.core()
     known = {c.id: c.name for c in connections.page(core, limit=500)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         connection = st.selectbox(
-            "Connection", [0, *known], format_func=lambda i: known.get(i, "All"), key="jobs-connection"
+            "Connection",
+            [0, *known],
+            index=next((n for n, id_ in enumerate(known, 1) if str(id_) == st.query_params.get("connection")), 0),
+            format_func=lambda i: known.get(i, "All"),
+            key="jobs-connection",
         )
         states = [s for s in JobStatus if s.value in _VIEWS[view] or view == _HISTORY]
         status = st.selectbox("Status", ["All", *states], format_func=_word, key=f"jobs-status-{view}")
-        days = st.date_input("Created", [], format="YYYY-MM-DD", key="jobs-days")
+        days = st.date_input("Created", [*_days_asked()], format="YYYY-MM-DD", key="jobs-days")
     since, until = _span(days, core.settings.zone)
     account = st.query_params.get("account", "")
     account_id = int(account) if account.isdigit() and len(account) < 19 else None
@@ -87,7 +108,27 @@ def _filters(view: str) -> Wanted:
                 del st.query_params["account"]
                 st.rerun()
     chosen = _VIEWS[view] if status == "All" else (str(status),)
-    return Wanted(status=chosen, connection_id=connection or None, account_id=account_id, since=since, until=until)
+    return Wanted(
+        status=chosen,
+        connection_id=connection or None,
+        account_id=account_id,
+        error=_error_filter(),
+        since=since,
+        until=until,
+    )
+
+
+def _error_filter() -> str | None:
+    """`?error=` in the address, as incidents and digests have it."""
+    error = st.query_params.get("error", "")
+    if not error:
+        return None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"Jobs that failed of **{words.plain(error)}**", width="content")
+        if st.button("Show all errors", icon=":material/close:"):
+            del st.query_params["error"]
+            st.rerun()
+    return error
 
 
 def _span(days: object, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:

@@ -7,12 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from admin_app.ui import access, places, words
+from admin_app.ui import access, places, telegram_commands, webhook_forms, words
 from admin_app.ui.widgets import attempt, say_later
 from admin_app.ui.words import Look
+from forwarder_core.errors import Severity
 from forwarder_core.services import notifying, telegram_settings
 from forwarder_core.services.notifying import Notification
-from forwarder_core.services.telegram_settings import TelegramSettings
+from forwarder_core.services.telegram_settings import LEAST_PING_S, MOST_PING_S, TelegramSettings
 
 _PAGE = 50
 _NEWEST = 2**62
@@ -29,11 +30,19 @@ DELIVERY = {
 def show() -> None:
     st.title("Notifications")
     alerts_trouble(is_here=True)
-    history, telegram, kinds = st.tabs(["History", "Telegram", "Kinds of alerts"])
+    history, telegram, commands, hooks, mail, kinds = st.tabs(
+        ["History", "Telegram", "Commands", "Webhooks", "E-mail", "Kinds of alerts"]
+    )
     with history:
         _history()
     with telegram:
         telegram_form()
+    with commands:
+        telegram_commands.show()
+    with hooks:
+        webhook_forms.hooks()
+    with mail:
+        webhook_forms.mail()
     with kinds:
         _kinds()
 
@@ -50,7 +59,14 @@ def alerts_trouble(*, is_here: bool = False) -> None:
         )
     elif state.failed:
         st.warning(f"{state.failed} alerts were not delivered yet; they are tried again.", icon=":material/replay:")
-    elif not state.is_configured and state.waiting:
+    elif state.undelivered_elsewhere:
+        st.warning(
+            f"{state.undelivered_elsewhere} alerts were not taken by a webhook or the mail server yet.",
+            icon=":material/replay:",
+        )
+    elif state.is_ping_failing:
+        st.warning("The dead-man ping does not arrive: see Telegram, below.", icon=":material/heart_broken:")
+    elif not state.is_configured and state.waiting and not state.has_other_roads:
         st.warning(f"Telegram is not set up: {state.waiting} alerts wait here.", icon=":material/link_off:")
     else:
         return
@@ -130,14 +146,34 @@ def telegram_form() -> None:
         channel = st.text_input("Channel ID", stored.channel_id or "", placeholder="@your_channel or -1001234567890")
         enabled = st.checkbox("Send alerts", stored.enabled)
         daily = st.text_input("Daily sign of life at (HH:MM, empty = none)", stored.daily_at or "", max_chars=5)
-        ping = st.text_input("Ping address for a dead-man watch (optional)", stored.ping_url or "")
+        left, right = st.columns([3, 1])
+        ping = left.text_input(
+            "Ping address for a dead-man watch (optional)",
+            stored.ping_url or "",
+            help="Asked while alerts can be sent; a watch elsewhere notices when that ends.",
+        )
+        every = right.number_input("Seconds between pings", LEAST_PING_S, MOST_PING_S, stored.ping_every_s)
+        with st.expander("Whom to mention, by severity"):
+            mention = {
+                severity.value: st.text_input(
+                    severity.value.capitalize(),
+                    stored.mention.get(severity, ""),
+                    placeholder="@name",
+                    key=f"m-{severity}",
+                )
+                for severity in reversed(Severity)
+            }
         with st.container(horizontal=True, gap="small"):
             wants_save = st.form_submit_button("Save", type="primary", icon=":material/save:")
             wants_test = st.form_submit_button("Test Connection", icon=":material/send:")
+    if stored.ping_url and stored.ping:
+        at = words.clock_time(datetime.fromisoformat(stored.ping.at), core.settings.zone)
+        st.caption(f"Last ping {words.plain(at)}: {words.plain(stored.ping.error or 'it arrived')}")
     if wants_test:
         _test(token, channel, stored)
     if wants_save:
         values = {"channel_id": channel, "enabled": enabled, "daily_at": daily, "ping_url": ping}
+        values |= {"ping_every_s": int(every), "mention": mention}
         _save({**values, **({"bot_token": token} if token else {})}, "Telegram settings saved")
     if stored.bot:
         with st.popover("Remove the token", icon=":material/delete:"):

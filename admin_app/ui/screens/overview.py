@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from admin_app.ui import access, captcha, places, words
+from admin_app.ui import access, captcha, incidents, places, questions, quota_panels, words
 from admin_app.ui.live import moving_jobs
 from admin_app.ui.screens.connections import connection_cards
 from admin_app.ui.screens.notifications import alerts_trouble
@@ -18,10 +18,13 @@ def show() -> None:
     for challenge in challenges.open_challenges(core):
         captcha.banner(challenge)
     alerts_trouble()
+    questions.waiting()
     steps = overview.first_steps(core)
     if not steps.is_done:
         _checklist(steps)
     _numbers()
+    incidents.section()
+    quota_panels.today(only_tight=True)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader("Moving now")

@@ -6,21 +6,22 @@ here. What is typed outside its range is refused by the service, in the same wor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from admin_app.ui import access, places, words
+from admin_app.ui import access, places, quota_panels, retry_classes, words
 from admin_app.ui.screens.notifications import telegram_form
 from admin_app.ui.widgets import attempt, say_later
 from forwarder_core.services import health, overview, signing_in, tunables
 from forwarder_core.services.tunables import Tunable
 
+_RETRIES = "Retry policy"
 _GROUPS = {
     "Retention": ("retention.",),
-    "Retry policy": ("retry.", "breaker."),
+    _RETRIES: ("retry.", "breaker."),
     "Workers": ("dispatch.", "lease."),
 }
 _SESSIONS = "session."
@@ -33,7 +34,9 @@ def show() -> None:
         "Admin": _admin,
         "Notifications": _notifications,
         **{title: partial(_group, title, prefixes) for title, prefixes in _GROUPS.items()},
+        _RETRIES: _retries,
         "Platforms": _platforms,
+        "Limits and quotas": _limits,
         "Server": _server,
     }
     # Not tabs: those draw all of them at every click, and the server's health costs a moment.
@@ -50,6 +53,11 @@ def _notifications() -> None:
     places.link("notifications", "Kinds of alerts and history", icon=":material/notifications:")
 
 
+def _retries() -> None:
+    _group(_RETRIES, _GROUPS[_RETRIES])
+    retry_classes.table()
+
+
 def _platforms() -> None:
     """Whatever belongs to no other group."""
     st.caption("How sources are watched, and how long destinations may take.")
@@ -57,12 +65,18 @@ def _platforms() -> None:
     _group("Platforms", tuple(sorted({f"{key.partition('.')[0]}." for key in tunables.ALL} - named)))
 
 
+def _limits() -> None:
+    quota_panels.today()
+    st.subheader("Limits of platforms")
+    quota_panels.limits_form()
+
+
 # ---- tunables ---------------------------------------------------------------------------------------------------
 
 
 def _group(title: str, prefixes: tuple[str, ...]) -> None:
     now = overview.tuned(access.core()).as_dict()
-    shown = [t for t in tunables.ALL.values() if t.key.startswith(prefixes)]
+    shown = [t for t in tunables.ALL.values() if t.key.startswith(prefixes) and not isinstance(t.default, Mapping)]
     if not shown:
         return
     st.subheader(title)
@@ -74,6 +88,10 @@ def _group(title: str, prefixes: tuple[str, ...]) -> None:
 
 def _field(t: Tunable, value: Any) -> Any:
     """A field of the tunable's own type; its range and its usual value stand below it."""
+    if t.choices:
+        return st.selectbox(t.text, t.choices, t.choices.index(value), help=f"`{t.key}`", key=t.key)
+    if t.check is not None:
+        return st.multiselect(t.text, retry_classes.every_code(), list(value), help=f"`{t.key}`", key=t.key)
     usual = _as_typed(t.default)
     range_ = f"{t.least:g} to {t.most:g} {t.unit}"
     help_ = f"`{t.key}` · {range_} · usually {usual}"
@@ -88,8 +106,10 @@ def _field(t: Tunable, value: Any) -> Any:
 
 
 def _as_typed(value: Any) -> Any:
-    """A list as a person writes it; anything else as it is."""
-    return ", ".join(f"{part:g}" for part in value) if isinstance(value, (list, tuple)) else value
+    """A list of numbers as a person writes it; anything else as it is."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    return list(value) if not value or isinstance(value[0], str) else ", ".join(f"{part:g}" for part in value)
 
 
 def _save(changed: dict[str, Any]) -> None:

@@ -1,6 +1,31 @@
 """The tables, by noun. `metadata` here knows all of them."""
 
 from forwarder_core.db.columns import metadata
-from forwarder_core.db.tables import accounts, flow, people, system
+from forwarder_core.db.tables import (
+    accounts,
+    analytics,
+    flow,
+    incidents,
+    machines,
+    people,
+    quotas,
+    requests,
+    roads,
+    system,
+    tokens,
+)
 
-__all__ = ["accounts", "flow", "metadata", "people", "system"]
+__all__ = [
+    "accounts",
+    "analytics",
+    "flow",
+    "incidents",
+    "machines",
+    "metadata",
+    "people",
+    "quotas",
+    "requests",
+    "roads",
+    "system",
+    "tokens",
+]

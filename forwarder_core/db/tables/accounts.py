@@ -61,6 +61,7 @@ accounts = Table(
     at("challenged_at"),
     # After a solved challenge one job goes first; the others follow when it has arrived.
     Column("on_probation", Boolean, nullable=False, server_default=text("false")),
+    facts("pace"),  # as a destination: posts a day, minutes between two, the ramp of a new account
     at("created_at", nullable=False),
     UniqueConstraint("workspace_id", "alias"),
     UniqueConstraint("workspace_id", "platform", "handle"),

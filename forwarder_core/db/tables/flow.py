@@ -1,8 +1,21 @@
 """The way of a post: connections, posts, decisions, jobs, attempts, files, publications, origins."""
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
-from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
+from forwarder_core.db.columns import at, facts, metadata, ref, row_id, searchable, word, workspace
 
 connections = Table(
     "connections",
@@ -14,12 +27,15 @@ connections = Table(
     ref("source_account_id", "accounts"),
     ref("destination_account_id", "accounts"),
     ref("proxy_id", "proxies", nullable=True, ondelete="SET NULL"),
+    ref("token_ref", "tokens", nullable=True),  # a credential of the destination account other than its own
     facts("proxy_policy"),
     facts("filters"),
     facts("schedule"),
     facts("transform_options"),
     facts("publish_options"),
     facts("retry_policy"),
+    # What becomes of a post nobody knows the fate of: "ask", or {"publish_again_after_s": seconds}.
+    Column("on_ambiguous", JSONB, nullable=False, server_default=text("'\"ask\"'::jsonb")),
     Column("priority", Integer, nullable=False, server_default=text("0")),
     word("status", default="stopped"),
     word("status_reason", nullable=True),
@@ -49,8 +65,10 @@ source_posts = Table(
     Column("duration_s", Double),
     facts("facts"),
     at("seen_at", nullable=False),
+    searchable("caption"),
     UniqueConstraint("account_id", "platform_post_id"),
     Index("ix_source_posts_account_id_posted_at", "account_id", "posted_at"),
+    Index("ix_source_posts_search", "search", postgresql_using="gin"),
 )
 
 decisions = Table(
@@ -65,6 +83,7 @@ decisions = Table(
     at("until"),
     at("decided_at", nullable=False),
     UniqueConstraint("connection_id", "source_post_id"),
+    Index("ix_decisions_filtered_at", "decided_at", postgresql_where=text("verdict = 'filtered'")),
 )
 
 jobs = Table(
@@ -100,6 +119,8 @@ jobs = Table(
     at("started_at"),
     at("completed_at"),
     at("changed_at", nullable=False, index=True),
+    Column("is_old", Boolean, nullable=False, server_default=text("false")),  # posted before its connection's start
+    Column("is_urgent", Boolean, nullable=False, server_default=text("false")),  # a person asked: waits for no window
     at("deleted_at"),  # a dead letter put away: shown nowhere, retried never; what was decided and published stays
     UniqueConstraint("connection_id", "source_post_id"),
     Index(
@@ -110,6 +131,13 @@ jobs = Table(
     ),
     Index("ix_jobs_status_id", "status", "id"),
     Index("ix_jobs_running", "lease_until", postgresql_where=text("status = 'running'")),
+    # One day's figures at any size of the history.
+    Index("ix_jobs_completed_at", "completed_at", postgresql_where=text("completed_at IS NOT NULL")),
+    Index(
+        "ix_jobs_long",
+        "created_at",
+        postgresql_where=text("completed_at IS NULL OR completed_at - created_at > interval '22 hours'"),
+    ),
 )
 
 attempts = Table(
@@ -128,7 +156,7 @@ attempts = Table(
     word("error_code", nullable=True),
     word("error_message", nullable=True),
     at("started_at", nullable=False),
-    at("ended_at"),
+    at("ended_at", index=True),
     UniqueConstraint("job_id", "n"),
 )
 
@@ -145,6 +173,7 @@ media_files = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     facts("plan"),
+    Column("fingerprint", LargeBinary),  # of the fetched file's pictures; `media.fingerprint` reads it
     at("created_at", nullable=False),
     UniqueConstraint("job_id", "kind"),
 )
@@ -169,9 +198,11 @@ publications = Table(
     word("remote_id", nullable=True),
     word("remote_url", nullable=True),
     facts("verification"),
+    facts("words"),  # title, caption and tags as they were planned: a rule changed later changes no post under way
     at("created_at", nullable=False),
     at("committing_at"),
     at("unclear_since"),
+    at("unconfirmed_at"),
     at("published_at"),
     at("verified_at"),
     # One root post reaches one destination account once, whichever connection asks.
@@ -188,6 +219,7 @@ publications = Table(
         unique=True,
         postgresql_where=text("state NOT IN ('verified', 'abandoned', 'failed')"),
     ),
+    Index("ix_publications_last", "destination_account_id", "committing_at"),
 )
 
 origins = Table(

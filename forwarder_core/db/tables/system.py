@@ -1,8 +1,8 @@
-"""What keeps the house running: outbox, log events, workers, settings, quota ledger."""
+"""What keeps the house running: outbox, log events, workers, settings."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, UniqueConstraint, text
 
-from forwarder_core.db.columns import at, facts, metadata, row_id, word, workspace
+from forwarder_core.db.columns import at, facts, metadata, row_id, searchable, word, workspace
 
 outbox = Table(
     "outbox",
@@ -42,6 +42,8 @@ log_events = Table(
     Column("connection_id", BigInteger),
     word("code", nullable=True),
     word("text"),
+    searchable("text"),
+    Index("ix_log_events_search", "search", postgresql_using="gin"),
     Index("ix_log_events_job_id_id", "job_id", "id"),
     Index("ix_log_events_connection_id_id", "connection_id", "id"),
     Index("ix_log_events_at", "at"),
@@ -69,17 +71,4 @@ settings = Table(
     facts("value"),
     at("changed_at", nullable=False),
     UniqueConstraint("workspace_id", "key"),
-)
-
-quota_ledger = Table(
-    "quota_ledger",
-    metadata,
-    row_id(),
-    workspace(),
-    word("scope"),  # a Google project or a destination account
-    Column("day", Date, nullable=False),
-    Column("used", Integer, nullable=False, server_default=text("0")),
-    Column("reserved", Integer, nullable=False, server_default=text("0")),
-    Column("cap", Integer),
-    UniqueConstraint("workspace_id", "scope", "day"),
 )

@@ -23,6 +23,7 @@ SPEC = ConnectorSpec(
                     help="Full path of a folder inside “archive” of FORWARDER_HOME; made where there is none. "
                     "Empty = that “archive” itself.",
                     is_secret=False,
+                    is_folder=True,
                     is_required=False,
                 ),
             ),

@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from forwarder_core import settings
 from forwarder_core.connectors.base import CredentialBox, Identity
 from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
@@ -41,18 +40,17 @@ class ArchiveAuthenticator:
         return Identity(f"folder-{key}", folder.name, f"{folder.name} ({free / 1e9:,.1f} GB free)")
 
 
-def secrets_from_form(fields: Mapping[str, str]) -> dict[str, str]:
+def secrets_from_form(fields: Mapping[str, str], home: Path) -> dict[str, str]:
     """`folder` as its real path. Raises Invalid naming the field."""
     unknown = [FieldError(name, "is not a field of an archive") for name in fields if name != _FIELD]
     if unknown:
         raise Invalid("An archive has one field: its folder.", *unknown)
-    root = _root()
+    root = _root(home)
     return {_FIELD: str(_made(fields.get(_FIELD, "").strip() or str(root), root))}
 
 
-def _root() -> Path:
-    """Read from the environment here: an authenticator's form is given nothing but the fields."""
-    return Path(os.path.realpath(settings.load().home / "archive"))
+def _root(home: Path) -> Path:
+    return Path(os.path.realpath(home / "archive"))
 
 
 def _made(typed: str, root: Path) -> Path:

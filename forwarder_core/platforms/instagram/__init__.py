@@ -11,6 +11,7 @@ from forwarder_core.connectors.base import AuthMethod, ConnectorSpec, Credential
 
 GRAPH_API = "graph_api"
 GRAPH_HOSTS = ("graph.instagram.com", "graph.facebook.com", "rupload.facebook.com")
+SIGN_IN_HOSTS = ("api.instagram.com", "www.facebook.com")
 FILE_HOSTS = ("*.cdninstagram.com", "*.fbcdn.net")
 
 SPEC = ConnectorSpec(
@@ -53,7 +54,9 @@ SPEC = ConnectorSpec(
                     name="access_token",
                     label="Access token",
                     help="A long-lived token with reading and content publishing, of the Instagram login or of the "
-                    "Facebook login; which of the two is found out. Meta takes uploaded files from the latter only.",
+                    "Facebook login; which of the two is found out. Meta takes uploaded files from the latter only. "
+                    "Leave it empty to sign in on Meta's page afterwards; then the app's id and secret are needed.",
+                    unless=("app_id", "app_secret"),
                 ),
                 CredentialField(
                     name="ig_user_id",
@@ -69,7 +72,34 @@ SPEC = ConnectorSpec(
                     is_secret=False,
                     is_required=False,
                 ),
+                CredentialField(
+                    name="token_expiry",
+                    label="Token expires",
+                    help="Date and time of the token's end (ISO 8601), where you know it; Meta is asked otherwise.",
+                    is_secret=False,
+                    is_required=False,
+                ),
+                CredentialField(
+                    name="app_id",
+                    label="Meta app id",
+                    help="Of your app at developers.facebook.com, to sign in on Meta's page. For the Instagram login "
+                    "the Instagram app id.",
+                    is_secret=False,
+                    is_required=False,
+                ),
+                CredentialField(name="app_secret", label="Meta app secret", help="Of the same app.", is_required=False),
+                CredentialField(
+                    name="login",
+                    label="Login of Meta's page",
+                    help="“instagram_login” or “facebook_login”. Left empty: the Facebook login where a page id is "
+                    "given, else the Instagram login.",
+                    is_secret=False,
+                    is_required=False,
+                ),
             ),
+            web_sign_in="graph_oauth",
+            provider="meta",
+            callback="/oauth2callback/meta",
         ),
     ),
     roles={
@@ -77,5 +107,5 @@ SPEC = ConnectorSpec(
         Role.DESTINATION: "roads:destination",
         Role.AUTHENTICATOR: "roads:authenticator",
     },
-    hosts=("i.instagram.com", "b.i.instagram.com", "www.instagram.com", *GRAPH_HOSTS, *FILE_HOSTS),
+    hosts=("i.instagram.com", "b.i.instagram.com", "www.instagram.com", *GRAPH_HOSTS, *SIGN_IN_HOSTS, *FILE_HOSTS),
 )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from forwarder_core.connectors.base import CredentialBox, Identity
+from forwarder_core.connectors.shapes import understood
 from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
 from forwarder_core.errors import FieldError, Invalid
@@ -30,6 +31,7 @@ class InstagramAuthenticator:
     def __init__(self, account: Account, box: CredentialBox, exit_: Exit, *, pace: Pace = POLITE) -> None:
         self._session = Session(account, box, exit_, pace=pace)
 
+    @understood("Instagram")
     def identify(self) -> Identity:
         owner = self._session.ask(lambda client: client.account_info())
         return Identity(remote_id=str(owner.pk), handle=str(owner.username), title=str(owner.full_name))

@@ -16,18 +16,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import httpx
 import instagrapi
 import requests
 from curl_cffi import CurlOpt
 from instagrapi.exceptions import ClientError, ClientIncompleteReadError, ClientRequestTimeout
 
-from forwarder_core.egress import CONNECT_TIMEOUT_S, Exit
+from forwarder_core.egress import Exit, network_failure
 from forwarder_core.errors import AuthExpired, ChallengeRequired, ContractChanged
-from forwarder_core.platforms.instagram.errors import failure
+from forwarder_core.platforms.instagram.errors import failure, refusal
+from forwarder_core.platforms.instagram.patience import Impatient
 
-_READ_TIMEOUT_S = 120.0
 _CONFIGURE = "media/configure_to_clips/"
-_SLOWEST_UPLOAD_BYTES_PER_S = 100_000
 
 # Of a machine or of one client object, not of the account: restored from storage they would outlive their reason.
 _NOT_OF_THE_ACCOUNT = {
@@ -60,17 +60,6 @@ class Pace:
 
 
 POLITE = Pace()
-
-
-class _Impatient(requests.Session):  # type: ignore[misc]  # seen as untyped here
-    """A session whose every request has a timeout. With the curl transport the pair is one total of connect + read,
-    so an upload gets time by its size."""
-
-    def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
-        body = options.get("data")
-        extra_s = len(body) / _SLOWEST_UPLOAD_BYTES_PER_S if isinstance(body, (bytes, str)) else 0.0
-        options["timeout"] = options.get("timeout") or (CONNECT_TIMEOUT_S, _READ_TIMEOUT_S + extra_s)
-        return super().request(method, url, *args, **options)
 
 
 class Commit(Protocol):
@@ -115,12 +104,15 @@ class Client(instagrapi.Client):  # type: ignore[misc]  # the library is untyped
             options.pop(CurlOpt.FRESH_CONNECT, None)
 
     def password_publickeys(self) -> Any:
-        """The library reads headers of whatever answer came; a refusal would look like a changed contract."""
+        """The library reads headers of whatever answer came, and would wait for it and take it in without limit."""
+        own = {name: str(value) for name, value in self.public.headers.items() if name.lower() != "accept-encoding"}
         try:
-            answer = self.public.get("https://i.instagram.com/api/v1/qe/sync/")
-            answer.raise_for_status()
-        except requests.RequestException as e:
-            raise failure(e, self.way_out) from e
+            with self.way_out.http(headers=own) as client:
+                answer = client.get("https://i.instagram.com/api/v1/qe/sync/")
+        except httpx.RequestError as e:
+            raise network_failure(e, self.way_out) from e
+        if not answer.is_success:
+            raise refusal(answer.status_code, answer.headers)
         return (
             int(answer.headers["ig-set-password-encryption-key-id"]),
             answer.headers["ig-set-password-encryption-pub-key"],
@@ -178,9 +170,9 @@ def build(
     client = Client(
         settings=dict(settings),
         proxy=exit_.proxy.url if exit_.proxy else None,
-        delay_range=list(pace.random_s) if pace.random_s else None,
+        delay_range=[rest_s * exit_.pace for rest_s in pace.random_s] if pace.random_s else None,
         logger=_SILENT,
-        request_timeout=pace.before_call_s,
+        request_timeout=pace.before_call_s * exit_.pace,
         tls_verify=str(exit_.ca_bundle) if exit_.ca_bundle else True,
         private_transport="curl",
         session_retry_total=0,
@@ -194,7 +186,8 @@ def build(
     for session in (client.private, client.public):
         session.trust_env = False
         # The library makes its sessions itself; wrapping a bound method instead would be a cycle that keeps sockets.
-        session.__class__ = _Impatient
+        session.__class__ = Impatient
+        session.answer_s = exit_.answer_s
     return client
 
 

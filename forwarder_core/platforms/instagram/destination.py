@@ -22,6 +22,7 @@ from forwarder_core.connectors.base import (
     SendHooks,
     Visibility,
 )
+from forwarder_core.connectors.shapes import understood
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.posts import SeenPost
 from forwarder_core.egress import Exit
@@ -51,7 +52,7 @@ _MOST_PAGES = 5
 class InstagramDestination:
     def __init__(self, account: Account, box: CredentialBox, exit_: Exit, *, pace: Pace = POLITE) -> None:
         self._account = account
-        self._pace = pace
+        self._configure_s = pace.configure_s * exit_.pace
         self._session = Session(account, box, exit_, pace=pace)
 
     def open(self, draft: Draft, media: MediaFile) -> str:
@@ -69,8 +70,9 @@ class InstagramDestination:
         client.commit = step
         try:
             with translated(self._session.exit):
+                caption = draft.caption.encode("utf-8", "ignore").decode()  # a lone surrogate cannot be sent at all
                 made = client.clip_upload(
-                    media.path, draft.caption, thumbnail=media.cover, configure_timeout=self._pace.configure_s
+                    media.path, caption, thumbnail=media.cover, configure_timeout=self._configure_s
                 )
                 return Published(str(made.pk), url_of(str(made.code)))
         except AuthExpired as e:
@@ -85,10 +87,12 @@ class InstagramDestination:
         finally:
             client.commit = None
 
+    @understood("Instagram")
     def reconcile(self, evidence: Evidence) -> Reconciled:
         """Several signals must agree: caption, length and time together. Never the newest post by itself."""
         return conclude(self._own_posts_since(evidence), evidence)
 
+    @understood("Instagram")
     def verify(self, remote_id: str) -> Visibility:
         try:
             answer = self._session.ask(lambda client: client.private_request(f"media/{remote_id}/info/"))

@@ -9,6 +9,9 @@ The fact to know: the class alone misleads. A checkpoint, a wrong two-factor cod
 from __future__ import annotations
 
 import json
+import socket
+import ssl
+from collections.abc import Mapping
 from contextlib import ContextDecorator
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -16,7 +19,11 @@ from typing import Any, NamedTuple
 import instagrapi.exceptions as vendor
 import pydantic
 import requests
+import socks
+import urllib3
+from curl_cffi import CurlError
 
+from forwarder_core.bounds import told_wait_s
 from forwarder_core.egress import Exit
 from forwarder_core.errors import (
     AccountDisabled,
@@ -56,6 +63,7 @@ _GONE = Row(SourceGone, "Instagram does not show this post or profile any more."
 _SLOW_DOWN = Row(RateLimited, "Instagram asks this account to slow down.")
 _ODD = Row(PlatformTransient, "Instagram answered with an error.")
 _UNREADABLE = Row(ContractChanged, "Instagram's answer has a form the client library does not know.")
+_ELSEWHERE = Row(ContractChanged, "Instagram led to an address that is none.")
 _REFUSED_FILE = Row(MediaRejected, "Instagram refused the file.")
 _BLOCKED = Row(ActionBlocked, "Instagram blocked this action for this account.")
 _WRONG_LOGIN = Row(AuthInvalid, "Instagram refused the login.")
@@ -109,7 +117,7 @@ BY_CLASS: dict[type[BaseException], Row] = {
     vendor.ClientGraphqlError: _ODD,
     vendor.WrongCursorError: _UNREADABLE,
     vendor.ValidationError: _UNREADABLE,
-    vendor.UnknownError: _ODD,
+    vendor.UnknownError: Row(ContractChanged, "Instagram refused in words not known here."),
     vendor.PrivateError: _ODD,
     vendor.ClientError: _ODD,
     vendor.ClientConnectionError: CONNECTION,
@@ -118,9 +126,20 @@ BY_CLASS: dict[type[BaseException], Row] = {
     requests.HTTPError: _ODD,
     requests.TooManyRedirects: _PAGE,
     requests.exceptions.InvalidJSONError: _PAGE,
+    requests.exceptions.ContentDecodingError: Row(PlatformTransient, "Instagram's answer could not be read."),
+    requests.exceptions.InvalidProxyURL: CONNECTION,
+    requests.exceptions.InvalidURL: _ELSEWHERE,
+    requests.exceptions.InvalidSchema: _ELSEWHERE,
+    requests.exceptions.MissingSchema: _ELSEWHERE,
+    requests.exceptions.InvalidHeader: _UNREADABLE,
     requests.RequestException: CONNECTION,
+    CurlError: CONNECTION,
+    urllib3.exceptions.LocationValueError: _ELSEWHERE,
+    urllib3.exceptions.HTTPError: CONNECTION,
     json.JSONDecodeError: _PAGE,
     pydantic.ValidationError: _UNREADABLE,
+    RecursionError: _UNREADABLE,
+    OverflowError: _UNREADABLE,
     LookupError: _UNREADABLE,
     AssertionError: _UNREADABLE,
     AttributeError: _UNREADABLE,
@@ -129,6 +148,9 @@ BY_CLASS: dict[type[BaseException], Row] = {
     MemoryError: Row(LocalFailed, "This server ran out of memory while working on the file."),
     ConnectionError: CONNECTION,
     TimeoutError: CONNECTION,
+    socket.gaierror: CONNECTION,
+    socks.ProxyError: CONNECTION,
+    ssl.SSLError: CONNECTION,
     OSError: Row(LocalFailed, "This server could not read or write the file."),
 }
 
@@ -203,6 +225,12 @@ def failure(error: Exception, exit_: Exit) -> StepFailed:
     return row.becomes(row.says, retry_after_s=_retry_after_s(error), raw=_raw(error), action=_ACTIONS.get(row))
 
 
+def refusal(status: int, headers: Mapping[str, str]) -> StepFailed:
+    """The class of an answer of ours, not of the library's, that is no success."""
+    row = BY_STATUS.get(status, _ODD)
+    return row.becomes(row.says, retry_after_s=told_wait_s(headers), raw=f"HTTP {status}")
+
+
 def row_for(error: BaseException) -> Row | None:
     """Words first, then the address an answer came from, then status or class. None = nobody foresaw this."""
     if by_words := _by_words(error):
@@ -259,8 +287,7 @@ def _page(error: BaseException) -> Any | None:
 
 def _retry_after_s(error: BaseException) -> float | None:
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    after = str(headers.get("Retry-After") or "")
-    return float(after) if after.isdigit() else None
+    return told_wait_s(headers)
 
 
 def _raw(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Host, Route, Router
 
 from forwarder_core.connectors.base import World, WorldAccount
+from forwarder_core.platforms.instagram.fake_graph_oauth import SignIn, app_of
 from forwarder_core.platforms.instagram.fake_graph_publishing import Publishing
 from forwarder_core.platforms.instagram.fake_graph_reading import Reading
 from forwarder_core.platforms.instagram.fake_graph_uploads import Uploads
@@ -35,8 +36,10 @@ def routes(world: World) -> list[BaseRoute]:
     reading = Reading(world)
     publishing = Publishing(world, reading)
     uploads = Uploads(world, publishing)
+    sign_in = SignIn(world)
     api = Router(
         [
+            *sign_in.exchanges(),
             Route("/refresh_access_token", reading.refresh, methods=["GET"]),
             Route("/{version}/me", reading.me, methods=["GET"]),
             Route("/{version}/me/accounts", reading.pages, methods=["GET"]),
@@ -54,12 +57,12 @@ def routes(world: World) -> list[BaseRoute]:
             Route("/ig-api-upload/{version}/{container}", uploads.receive, methods=["POST"]),
         ]
     )
-    return [Host(FACEBOOK, api), Host(INSTAGRAM, api), Host(UPLOADS, files)]
+    return [Host(FACEBOOK, api), Host(INSTAGRAM, api), Host(UPLOADS, files), *sign_in.pages()]
 
 
 def credentials(world: World, account: WorldAccount) -> Mapping[str, str]:
     """What a person types into the form of this road."""
-    typed = {"access_token": token_of(world, account), "ig_user_id": account.id}
+    typed = {"access_token": token_of(world, account), "ig_user_id": account.id, **app_of(account)}
     return {**typed, "facebook_page_id": page_id(account)} if is_facebook(account) else typed
 
 

@@ -18,13 +18,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from forwarder_core.egress import Exit, network_failure
+from forwarder_core.egress import SLOWEST_BYTES_PER_S, Exit, network_failure
 from forwarder_core.errors import ContractChanged, PlatformTransient
 from forwarder_core.platforms.instagram.graph_errors import refusal
 
 Json = Mapping[str, Any]
 
-_MOST_ANSWER_BYTES = 4 * 1024 * 1024  # a page of fifty posts with long captions is a tenth of it
 _UPLOAD_ANSWER_S = 180.0  # Meta answers an upload only when it has stored the file
 _PAGE_CHARS = 100
 
@@ -97,7 +96,12 @@ class GraphClient:
             "Content-Type": "application/octet-stream",
         }
         limit = httpx.Timeout(_UPLOAD_ANSWER_S, connect=self._http.timeout.connect)
-        return self._exchange(self._http.build_request("POST", uri, content=body, headers=headers, timeout=limit))
+        total_s = 1.5 * self._exit.answer_s + (total - offset) / SLOWEST_BYTES_PER_S
+        return self._exchange(
+            self._http.build_request(
+                "POST", uri, content=body, headers=headers, timeout=limit, extensions={"total_s": total_s}
+            )
+        )
 
     def upload_offset(self, uri: str) -> Json:
         return self._exchange(self._http.build_request("GET", uri, headers=self._oauth()))
@@ -110,18 +114,12 @@ class GraphClient:
 
     def _exchange(self, request: httpx.Request) -> Json:
         try:
-            answer = self._http.send(request, stream=True, follow_redirects=False)
-            try:
-                body = _bounded(answer)
-            finally:
-                answer.close()
-        except httpx.TransportError as e:
-            raise network_failure(e, self._exit) from e
+            answer = self._http.send(request, follow_redirects=False)
         except httpx.RequestError as e:
-            raise PlatformTransient(f"Meta's answer could not be read ({type(e).__name__}).") from e
+            raise network_failure(e, self._exit) from e
         if answer.status_code != 200:
-            raise refusal(answer.status_code, answer.headers, body)
-        return parsed(body, answer.headers)
+            raise refusal(answer.status_code, answer.headers, answer.content)
+        return parsed(answer.content, answer.headers)
 
 
 def upload_uri(uri: str) -> str:
@@ -138,7 +136,7 @@ def parsed(body: bytes, headers: Mapping[str, str]) -> Json:
         raise PlatformTransient("Meta sent an empty answer.")
     try:
         value = json.loads(body)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         kind = headers.get("content-type", "")
         if kind.startswith("text/html") or body.lstrip()[:1] == b"<":
             raise PlatformTransient("Meta answered with a web page.") from e
@@ -164,12 +162,3 @@ def objects(answer: Json, name: str) -> list[Json]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ContractChanged(f"Meta's answer came without its list “{name}”.", raw=", ".join(answer)[:_PAGE_CHARS])
     return value
-
-
-def _bounded(answer: httpx.Response) -> bytes:
-    body = bytearray()
-    for piece in answer.iter_bytes():
-        body += piece
-        if len(body) > _MOST_ANSWER_BYTES:
-            raise ContractChanged(f"Meta's answer is larger than {_MOST_ANSWER_BYTES // 1_048_576} MiB.")
-    return bytes(body)

@@ -24,6 +24,8 @@ from forwarder_core.connectors.base import (
     Trace,
     Visibility,
 )
+from forwarder_core.connectors.metering import Meter
+from forwarder_core.connectors.shapes import understood
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.posts import SeenPost
 from forwarder_core.egress import Exit
@@ -39,7 +41,7 @@ from forwarder_core.errors import (
 from forwarder_core.platforms.instagram import graph_uploads as uploads
 from forwarder_core.platforms.instagram.graph_client import GraphClient, text
 from forwarder_core.platforms.instagram.graph_matching import Said, conclude
-from forwarder_core.platforms.instagram.graph_media import page_of
+from forwarder_core.platforms.instagram.graph_media import address_of, page_of
 from forwarder_core.platforms.instagram.graph_session import GraphSession
 from forwarder_core.platforms.instagram.graph_source import list_media
 from forwarder_core.platforms.instagram.graph_uploads import Container, Patience, Status
@@ -71,11 +73,18 @@ class GraphDestination:
         self._session = GraphSession(account, box, exit_, clock=clock)
         self._patience = patience or Patience()
         self._fresh: str | None = None
+        self._told: tuple[int, int] | None = None
 
+    def meter(self) -> Meter:
+        """Meta's own count of the account's posts, once it was asked; the one about to be sent is not in it."""
+        told, self._told = self._told, None
+        return Meter() if told is None else Meter(posts_used=told[0], posts_total=told[1])
+
+    @understood("Meta")
     def open(self, draft: Draft, media: MediaFile) -> str:
         """A container; the posting limit is asked first, because a container counts against a limit of its own."""
         with self._session as session:
-            session.ask(uploads.check_quota)
+            self._told = session.ask(uploads.check_quota)
             container = uploads.open_container(session.client(), session.ig_user_id, draft)
         self._fresh = container.reference
         return container.reference
@@ -98,7 +107,7 @@ class GraphDestination:
     def reconcile(self, evidence: Evidence) -> Reconciled:
         """The container first, which knows; then the account's own Reels, which must not contradict it."""
         try:
-            with self._session as meta:
+            with self._session as meta, understood("Meta"):
                 status = Status.GONE
                 if evidence.session:
                     container = Container.of(evidence.session)
@@ -108,14 +117,18 @@ class GraphDestination:
             return Reconciled(Trace.UNKNOWN, evidence=f"Instagram would not say. {e.message}")
         return conclude(posts, evidence, _SAID.get(status, Said.NOT_PUBLISHED))
 
+    @understood("Meta")
     def verify(self, remote_id: str) -> Visibility:
         try:
             with self._session as meta:
                 media = meta.ask(lambda client, ig: client.get(remote_id, fields="id,media_product_type,permalink"))
         except SourceGone as e:
             return Visibility(is_live=False, is_final=False, privacy="unknown", duration_ms=None, detail=e.message)
-        detail = f"Instagram shows it: {media.get('permalink') or remote_id}"
-        return Visibility(is_live=True, is_final=True, privacy="public", duration_ms=None, detail=detail)
+        if text(media, "id") != remote_id:
+            raise ContractChanged("Meta's answer is about another post.")
+        url = address_of(text(media, "permalink"))
+        detail = f"Instagram shows it: {url}"
+        return Visibility(is_live=True, is_final=True, privacy="public", duration_ms=None, detail=detail, url=url)
 
     def _send_file(self, client: GraphClient, container: Container, session: str, media: MediaFile) -> None:
         """From where an earlier worker stopped, if this is not the container just opened. Meta sometimes answers a
@@ -135,7 +148,7 @@ class GraphDestination:
         """Once. A refusal in Meta's own words means “not posted”; silence and nonsense mean nobody knows."""
         try:
             made = client.post(f"{ig_user_id}/media_publish", creation_id=container.id)
-            return Published(text(made, "id"), self._reels_url())
+            return Published(text(made, "id"), self._reels_url(), names_post=False)
         except _SAYS_NOTHING as e:
             raise OutcomeUnknown("Instagram did not say whether the Reel was posted.", raw=e.raw) from e
 

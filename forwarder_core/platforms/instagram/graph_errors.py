@@ -9,11 +9,13 @@ overrules what would otherwise stop an account. How long to wait stands in the u
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from forwarder_core.bounds import LONGEST_WAIT_S, told_wait_s
 from forwarder_core.errors import (
     AccountDisabled,
     ActionBlocked,
@@ -220,24 +222,23 @@ def _wait_s(row: Row, headers: Mapping[str, str]) -> float | None:
         return _QUOTA_ASK_AGAIN_S
     if row.becomes is not RateLimited:
         return None
-    after = headers.get("retry-after", "")
-    told = [float(after)] if after.isdigit() else []
+    told = [told_wait_s(headers) or 0.0]
     for uses in _object(headers.get("x-business-use-case-usage", "").encode()).values():
         for use in uses if isinstance(uses, list) else ():
             told.append(60.0 * _number(use.get("estimated_time_to_regain_access") if isinstance(use, dict) else 0))
     app = _object(headers.get("x-app-usage", "").encode())
     if any(_number(percent) >= 100 for percent in app.values()):
         told.append(_APP_WINDOW_S)
-    return max(told, default=0.0) or None
+    return min(max(told), LONGEST_WAIT_S) or None
 
 
 def _number(value: object) -> int:
-    return int(value) if isinstance(value, int | float) else 0
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
     try:
         value = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, Mapping) else {}

@@ -7,6 +7,7 @@ it; and its link to the next page carries the token, so only the cursor in it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ from forwarder_core.platforms.instagram.graph_client import Json, objects, text
 
 FIELDS = "id,media_type,media_product_type,media_url,permalink,timestamp,caption,like_count,comments_count"
 _REELS = "REELS"
+_PERMALINK = re.compile(
+    r"https://(?:www\.)?instagram\.com/(?:[\w.]+/)?(?:reel|reels|p|tv)/([\w-]{5,40})/?(?:\?.*)?", re.ASCII
+)
 
 
 def page_of(answer: Json) -> Page:
@@ -39,13 +43,19 @@ def post_of(media: Json) -> SeenPost:
     """A Reel as listed. Meta tells neither length nor views of it here."""
     return SeenPost(
         platform_post_id=text(media, "id"),
-        url=text(media, "permalink"),
+        url=address_of(text(media, "permalink")),
         caption=str(media.get("caption") or ""),
         posted_at=_instant(text(media, "timestamp")),
         likes=_count(media, "like_count"),
         comments=_count(media, "comments_count"),
         has_licensed_music=None if media.get("media_url") else True,
     )
+
+
+def address_of(permalink: str) -> str:
+    """As the other road writes it: the short code is the one name a post has on both, ids are two different numbers."""
+    found = _PERMALINK.fullmatch(permalink)
+    return f"https://www.instagram.com/reel/{found[1]}/" if found else permalink
 
 
 def file_url(media: Json) -> str:

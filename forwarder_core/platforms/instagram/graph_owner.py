@@ -88,6 +88,7 @@ def _signed_in(client: GraphClient, typed: str) -> Owner:
 
 
 def _of_page(page: Json, typed: str) -> Owner:
+    text(page, "id")  # an answer without it is no page, and says nothing of what is linked to one
     linked = page.get("instagram_business_account")
     if not isinstance(linked, Mapping):
         raise AuthInvalid("No Instagram account is linked to this Facebook page.", action=_NOT_LINKED)

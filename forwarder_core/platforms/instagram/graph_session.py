@@ -39,6 +39,7 @@ from forwarder_core.platforms.instagram.graph_tokens import (
     is_alive,
     is_due,
     is_settled,
+    may_be_renewed,
     renewed,
 )
 
@@ -97,6 +98,25 @@ class GraphSession:
             self._client = self._open(Variant(secrets[VARIANT]), secrets[TOKEN])
             self._ig_user_id = secrets[IG_USER]
         return self._client
+
+    def renew(self) -> None:
+        """A new token, or news of its dates, unless another process has asked since."""
+        before = self._box.read()
+
+        def asked(present: Secrets) -> Secrets:
+            secrets = present if is_settled(present) else self._settled(present)
+            if any(present.get(name) != before.get(name) for name in (TOKEN, CHECKED)):
+                return secrets
+            now = self._clock.now()
+            if not may_be_renewed(secrets, now):
+                return secrets
+            with self._open(Variant(secrets[VARIANT]), secrets[TOKEN]) as client:
+                return renewed(secrets, client, now)
+
+        if not before.get(TOKEN):
+            raise AuthExpired("This account is not connected with Meta.")
+        self._box.change(asked)
+        self._close()
 
     def _is_ready(self, secrets: Secrets) -> bool:
         return is_settled(secrets) and not is_due(secrets, self._clock.now())

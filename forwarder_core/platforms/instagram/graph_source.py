@@ -14,10 +14,11 @@ from pathlib import Path
 from forwarder_core import egress
 from forwarder_core.clock import Clock
 from forwarder_core.connectors.base import CredentialBox, FetchedFile, Page
+from forwarder_core.connectors.shapes import understood
 from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
-from forwarder_core.errors import PlatformTransient, SourceGone
-from forwarder_core.platforms.instagram.graph_client import GraphClient, Json
+from forwarder_core.errors import ContractChanged, PlatformTransient, SourceGone
+from forwarder_core.platforms.instagram.graph_client import GraphClient, Json, text
 from forwarder_core.platforms.instagram.graph_media import FIELDS, file_url, page_of
 from forwarder_core.platforms.instagram.graph_session import GraphSession
 
@@ -29,6 +30,7 @@ class GraphSource:
     def __init__(self, account: Account, box: CredentialBox, exit_: Exit, *, clock: Clock | None = None) -> None:
         self._session = GraphSession(account, box, exit_, clock=clock)
 
+    @understood("Meta")
     def list_posts(self, page: str | None = None) -> Page:
         with self._session as session:
             return page_of(session.ask(lambda client, ig: list_media(client, ig, page)))
@@ -50,9 +52,13 @@ class GraphSource:
         got = egress.download(self._session.exit, url, into, max_bytes=_LARGEST_FILE_BYTES, progress=progress)
         return FetchedFile(path=got.path, size_bytes=got.size_bytes, sha256=got.sha256)
 
+    @understood("Meta")
     def _fresh_url(self, media_id: str) -> str:
         with self._session as session:
-            return file_url(session.ask(lambda client, ig: client.get(media_id, fields=FIELDS)))
+            media = session.ask(lambda client, ig: client.get(media_id, fields=FIELDS))
+        if text(media, "id") != media_id:
+            raise ContractChanged("Meta's answer is about another post.")
+        return file_url(media)
 
 
 def list_media(client: GraphClient, ig_user_id: str, page: str | None) -> Json:

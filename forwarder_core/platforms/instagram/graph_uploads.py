@@ -80,20 +80,21 @@ class Container:
             raise SessionGone("The stored upload is not one of the Graph API.") from e
 
 
-def check_quota(client: GraphClient, ig_user_id: str) -> None:
-    """Meta's own count of the last 24 hours, believed whatever its pages say elsewhere."""
+def check_quota(client: GraphClient, ig_user_id: str) -> tuple[int, int] | None:
+    """Meta's own count of the last 24 hours and its limit, believed whatever its pages say elsewhere."""
     limits = objects(client.get(f"{ig_user_id}/content_publishing_limit", fields="config,quota_usage"), "data")
     if not limits:
-        return
+        return None
     used, config = limits[0].get("quota_usage"), limits[0].get("config")
     total = config.get("quota_total") if isinstance(config, dict) else None
-    if not isinstance(used, int) or not isinstance(total, int):
+    if not isinstance(used, int) or not isinstance(total, int) or used < 0 or total < 1:
         raise ContractChanged("Meta's answer about the posting limit came without its numbers.")
     if used >= total:
         raise DestinationDailyLimit(
             f"The account has used {used} of Instagram's {total} posts in 24 hours.",
             retry_after_s=QUOTA_ASK_AGAIN_S,
         )
+    return used, total
 
 
 def open_container(client: GraphClient, ig_user_id: str, draft: Draft) -> Container:

@@ -28,16 +28,20 @@ def page_of(answer: object) -> Page:
     items, paging = listing.get("items"), _mapping(listing.get("paging_info"), "the listing's paging")
     if not isinstance(items, list):
         raise ContractChanged("Instagram's listing came without its items.", raw=_keys(listing))
-    cursor = paging.get("max_id")
-    if paging.get("more_available") and not cursor:
+    cursor, has_more = paging.get("max_id"), paging.get("more_available", False)
+    if not isinstance(has_more, bool):
+        raise ContractChanged("Instagram's listing does not say whether there is more.", raw=_keys(paging))
+    if has_more and (not cursor or not isinstance(cursor, str)):
         raise ContractChanged("Instagram's listing has more pages but no way to them.", raw=_keys(paging))
     posts = tuple(post_of(_mapping(item, "an item").get("media")) for item in items)
-    return Page(posts, str(cursor) if paging.get("more_available") else None)
+    return Page(posts, str(cursor) if has_more else None)
 
 
 def post_of(answer: object) -> SeenPost:
     """One media as listed. Counts and facts Instagram left out stay None; the library would say 0 or False."""
     raw = _mapping(answer, "a post")
+    if not isinstance(raw.get("media_type"), int):
+        raise ContractChanged("Instagram listed a post of no known kind.", raw=_keys(raw))
     media = extract_media_v1(dict(raw))
     return SeenPost(
         platform_post_id=str(media.pk),
@@ -63,10 +67,12 @@ def only_item(answer: object, pk: str) -> Mapping[str, Any]:
     items = _mapping(answer, "the post").get("items")
     if not isinstance(items, list):
         raise ContractChanged("Instagram's answer came without the post.", raw=_keys(answer))
-    for item in items:
-        if str(_mapping(item, "the post").get("pk")) == pk:
-            return dict(item)
-    raise SourceGone("Instagram does not show this post any more.")
+    if not items:
+        raise SourceGone("Instagram does not show this post any more.")
+    found = next((item for item in items if str(_mapping(item, "the post").get("pk")) == pk), None)
+    if found is None:
+        raise ContractChanged("Instagram's answer is about another post.", raw=_keys(items[0]))
+    return dict(found)
 
 
 def file_url(media: Mapping[str, Any]) -> str:

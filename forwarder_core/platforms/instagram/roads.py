@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from forwarder_core.connectors.base import Authenticator, CredentialBox, Destination, Source
 from forwarder_core.domain.accounts import Account
+from forwarder_core.domain.tokens import TokenFacts
 from forwarder_core.egress import Exit
 from forwarder_core.platforms.instagram import GRAPH_API
 
@@ -50,3 +51,23 @@ def secrets_from_form(fields: Mapping[str, str]) -> dict[str, str]:
     from forwarder_core.platforms.instagram import auth
 
     return auth.secrets_from_form(fields)
+
+
+def token_facts(auth_method: str, secrets: Mapping[str, str]) -> TokenFacts:
+    """Of a session Instagram tells no end: it lasts until it is ended."""
+    if auth_method == GRAPH_API:
+        from forwarder_core.platforms.instagram import graph_tokens
+
+        return graph_tokens.token_facts(secrets)
+    return TokenFacts(
+        kind="instagram_session",
+        title="Instagram session",
+        is_signed_in=any(secrets.get(name) for name in ("password", "session_id", "settings")),
+        by_hand="Enter the password or a fresh session id: Accounts → the account → Update token.",
+    )
+
+
+def replaced_secrets(present: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    from forwarder_core.platforms.instagram import graph_tokens
+
+    return graph_tokens.replaced_secrets(present, new)

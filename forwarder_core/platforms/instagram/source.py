@@ -14,6 +14,7 @@ from typing import Any
 
 from forwarder_core import egress
 from forwarder_core.connectors.base import CredentialBox, FetchedFile, Page
+from forwarder_core.connectors.shapes import understood
 from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
 from forwarder_core.errors import PlatformTransient, SourceGone
@@ -31,6 +32,7 @@ class InstagramSource:
         self._account = account
         self._session = Session(account, box, exit_, pace=pace)
 
+    @understood("Instagram")
     def list_posts(self, page: str | None = None) -> Page:
         answer = self._session.ask(lambda client: list_clips(client, self._account.remote_id, page))
         with translated(self._session.exit):
@@ -55,6 +57,7 @@ class InstagramSource:
         )
         return FetchedFile(path=got.path, size_bytes=got.size_bytes, sha256=got.sha256)
 
+    @understood("Instagram")
     def _fresh_url(self, pk: str) -> str:
         answer = self._session.ask(lambda client: client.private_request(f"media/{pk}/info/"))
         with translated(self._session.exit):

@@ -1,7 +1,8 @@
 """The library: a folder of the user's own videos on this server, watched like a profile.
 
-What lives here: the one SPEC. What does not: any code that touches the disk. The fact to know: the folder is only ever
-read; nothing in it is moved, renamed or deleted, whatever becomes of the post.
+What lives here: the one SPEC. What does not: any code that touches the disk. The fact to know: what is in the folder is
+only ever read; nothing is moved, renamed or deleted, whatever becomes of the post. Files handed in by the API are added
+under random names.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ SPEC = ConnectorSpec(
                     "captions.csv (columns file, caption, date; a date to come holds the video back until then). "
                     "Put the words there first, the video last.",
                     is_secret=False,
+                    is_folder=True,
                 ),
             ),
         ),
     ),
     roles={Role.SOURCE: "source:LibrarySource", Role.AUTHENTICATOR: "auth:LibraryAuthenticator"},
+    intake="intake:LibraryIntake",
 )

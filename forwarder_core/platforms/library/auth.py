@@ -12,9 +12,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from forwarder_core import settings
 from forwarder_core.connectors.base import CredentialBox, Identity
 from forwarder_core.domain.accounts import Account
+from forwarder_core.domain.sheets import SHEET
 from forwarder_core.egress import Exit
 from forwarder_core.errors import FieldError, Invalid
 from forwarder_core.platforms.library import words
@@ -34,22 +34,21 @@ class LibraryAuthenticator:
         with reading("The library folder"):
             count = len({video.id for video in videos(folder)})
             problems = words.sheet_of(folder)[0].problems
-        found = f"{count} videos" + (f"; {words.SHEET}: {'; '.join(problems[:3])}" if problems else "")
+        found = f"{count} videos" + (f"; {SHEET}: {'; '.join(problems[:3])}" if problems else "")
         key = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
         return Identity(remote_id=f"folder-{key}", handle=folder.name, title=f"{folder.name} ({found})")
 
 
-def secrets_from_form(fields: Mapping[str, str]) -> dict[str, str]:
+def secrets_from_form(fields: Mapping[str, str], home: Path) -> dict[str, str]:
     """`folder` as its real path. Raises Invalid naming the field."""
     unknown = [FieldError(name, "is not a field of a library") for name in fields if name != _FIELD]
     if unknown:
         raise Invalid("A library has one field: its folder.", *unknown)
-    return {_FIELD: str(_checked(fields.get(_FIELD, "").strip(), _root()))}
+    return {_FIELD: str(_checked(fields.get(_FIELD, "").strip(), _root(home)))}
 
 
-def _root() -> Path:
-    """Read from the environment here: an authenticator's form is given nothing but the fields."""
-    return Path(os.path.realpath(settings.load().home / "library"))
+def _root(home: Path) -> Path:
+    return Path(os.path.realpath(home / "library"))
 
 
 def _checked(typed: str, root: Path) -> Path:

@@ -20,12 +20,13 @@ from forwarder_core.clock import Clock, SystemClock
 from forwarder_core.connectors.base import CredentialBox, FetchedFile, Page
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.posts import SeenPost
+from forwarder_core.domain.sheets import SHEET, Sheet
 from forwarder_core.egress import Exit
 from forwarder_core.errors import ContractChanged, PlatformTransient, SourceGone
 from forwarder_core.platforms.library import words
 from forwarder_core.platforms.library.errors import reading, writing
 from forwarder_core.platforms.library.folder import Facts, Video, folder_of, videos
-from forwarder_core.platforms.library.words import Sheet
+from forwarder_core.platforms.library.standing import standing
 
 SETTLE_S = 2.0  # a file that was changed later than this may still be being written
 _PAGE_SIZE = 500
@@ -84,17 +85,14 @@ class LibrarySource:
 
     def _post(self, video: Video, sheet: Sheet, now: datetime) -> SeenPost | None:
         """The post of a file, or None while it is not to be shown: not at rest, its row bad, its date to come."""
-        beside = words.beside(video.path)
-        changed_at = max(video.facts.changed_at, beside[1].changed_at if beside else video.facts.changed_at)
-        line = sheet.line(video.path.name)
-        posted_at = line.at or video.facts.changed_at
-        if now - changed_at < self._settle or sheet.holds(video.path.name) or posted_at > now:
+        found = standing(video, sheet, now, self._settle)
+        if found.waits_for is not None:
             return None
         return SeenPost(
             platform_post_id=video.id,
-            url=f"library:{quote(video.path.name.encode('utf-8', 'surrogateescape'))}",
-            caption=beside[0] if beside else line.caption,
-            posted_at=posted_at,
+            url=f"library:{quote(found.name.encode('utf-8', 'surrogateescape'))}",
+            caption=found.caption,
+            posted_at=found.posted_at,
         )
 
     def _settled_sheet(self, folder: Path) -> Sheet:
@@ -105,7 +103,7 @@ class LibrarySource:
         self._pause(self._settle.total_seconds())
         sheet, facts = words.sheet_of(folder)
         if not self._is_at_rest(facts):
-            raise PlatformTransient(f"{words.SHEET} is being written; the library is looked at again later.")
+            raise PlatformTransient(f"{SHEET} is being written; the library is looked at again later.")
         return sheet
 
     def _is_at_rest(self, facts: Facts | None) -> bool:

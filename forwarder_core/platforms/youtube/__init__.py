@@ -40,7 +40,18 @@ SPEC = ConnectorSpec(
                     is_required=False,
                     is_file=True,
                 ),
+                CredentialField(
+                    name="app_status",
+                    label="Publishing status of the Google app",
+                    help="“testing” or “production”, as the consent screen of the Google Cloud console shows it. While "
+                    "it is in testing Google ends each sign-in after 7 days, and you are reminded in time.",
+                    is_secret=False,
+                    is_required=False,
+                ),
             ),
+            web_sign_in="oauth",
+            provider="youtube",
+            callback="/oauth2callback",
         ),
     ),
     roles={
@@ -48,6 +59,7 @@ SPEC = ConnectorSpec(
         Role.DESTINATION: "destination:YouTubeDestination",
         Role.AUTHENTICATOR: "auth:YouTubeAuthenticator",
     },
+    quotas="quota:shared",
     hosts=(
         "youtube.googleapis.com",
         "www.googleapis.com",

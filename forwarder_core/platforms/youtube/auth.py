@@ -15,11 +15,23 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from forwarder_core.connectors.base import CredentialBox, Identity
+from forwarder_core.connectors.base import CredentialBox, Identity, Role
+from forwarder_core.connectors.shapes import understood
 from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
 from forwarder_core.errors import FieldError, Invalid
 from forwarder_core.platforms.youtube.client import YouTubeClient
+from forwarder_core.platforms.youtube.tokens import replaced_secrets, token_facts
+
+__all__ = [
+    "SCOPES",
+    "YouTubeAuthenticator",
+    "cookies_from",
+    "is_enough",
+    "replaced_secrets",
+    "secrets_from_form",
+    "token_facts",
+]
 
 SCOPES = (
     "https://www.googleapis.com/auth/youtube.upload",
@@ -38,13 +50,17 @@ _FULL_SCOPE = "https://www.googleapis.com/auth/youtube"
 _UPLOADING = {SCOPES[0], _FULL_SCOPE, f"{_FULL_SCOPE}.force-ssl"}
 _READING = {SCOPES[1], _FULL_SCOPE, f"{_FULL_SCOPE}.force-ssl"}
 
+APP_STATUSES = ("production", "testing")
+
 Json = Mapping[str, Any]
 
 
 class YouTubeAuthenticator:
     def __init__(self, account: Account, box: CredentialBox, exit_: Exit) -> None:
+        self._box = box
         self._client = YouTubeClient(box, exit_)
 
+    @understood("YouTube")
     def identify(self) -> Identity:
         with self._client:
             channel = self._client.own_channel("snippet")
@@ -52,21 +68,41 @@ class YouTubeAuthenticator:
         title = str(snippet.get("title", ""))
         return Identity(remote_id=str(channel["id"]), handle=str(snippet.get("customUrl") or title), title=title)
 
+    def renew(self) -> None:
+        with self._client:
+            self._client.renew()
+
+    def missing_scopes(self, role: Role) -> tuple[str, ...]:
+        granted = set(self._box.read().get("scopes", "").split())
+        if not granted:
+            return ()
+        wanted = zip(SCOPES, (_UPLOADING, _READING), strict=True)
+        needed = wanted if role is Role.DESTINATION else list(wanted)[1:]
+        return tuple(scope for scope, accepted in needed if not granted & accepted)
+
 
 def secrets_from_form(fields: Mapping[str, str]) -> dict[str, str]:
     """The secrets in `oauth_client` and `token`, each the text of a JSON file, and in `cookies`, a browser's export; a
-    field that is missing adds none.
+    field that is missing adds none. `app_status` says how far Google's consent screen has come.
 
     Raises Invalid, naming the field. The answer is merged over the secrets an account has already.
     """
     client = _client_secrets(fields["oauth_client"]) if fields.get("oauth_client") else {}
     token = _token_secrets(fields["token"]) if fields.get("token") else {}
     cookies = {"cookies": cookies_from(fields["cookies"])} if fields.get("cookies") else {}
-    if not client and not token and not cookies:
+    status = _app_status(fields.get("app_status", ""))
+    if not client and not token and not cookies and not status:
         raise _bad("oauth_client", "an OAuth client JSON is needed")
     if client and token.get("client_id", client["client_id"]) != client["client_id"]:
         raise _bad("token", "this token was made for another OAuth client")
-    return {**token, **client, **cookies}
+    return {**token, **client, **cookies, **status}
+
+
+def _app_status(typed: str) -> dict[str, str]:
+    if typed and typed not in APP_STATUSES:
+        words = f"must be one of {', '.join(APP_STATUSES)}"
+        raise Invalid("The status of the Google app is none.", FieldError("credentials.app_status", words))
+    return {"app_status": typed} if typed else {}
 
 
 def cookies_from(text: str) -> str:
@@ -103,11 +139,14 @@ def _redirect_uris(given: Any) -> str:
 def _token_secrets(text: str) -> dict[str, str]:
     """From a token as google-auth, oauth2client or the token endpoint itself writes it."""
     given = _parsed("token", text)
-    _check_scopes(given.get("scopes", given.get("scope")))
-    secrets = {"refresh_token": _text("token", given, "refresh_token")}
+    scopes = _scopes(given.get("scopes", given.get("scope")))
+    secrets = {"refresh_token": _text("token", given, "refresh_token"), **scopes}
     for name in ("client_id", "client_secret"):
         if given.get(name):
             secrets[name] = _text("token", given, name)
+    for name in ("refresh_token_expiry", "issued_at"):
+        if at := _instant(given.get(name)):
+            secrets[name] = at.isoformat()
     expiry = _instant(given.get("expiry") or given.get("token_expiry"))
     access = next((name for name in ("token", "access_token") if given.get(name)), None)
     if access and expiry:  # without a known end it is worth nothing: it is renewed at the first use
@@ -152,12 +191,14 @@ def is_enough(granted: Iterable[str]) -> bool:
     return bool(permissions & _UPLOADING and permissions & _READING)
 
 
-def _check_scopes(scopes: Any) -> None:
+def _scopes(named: Any) -> dict[str, str]:
     """Where a token names its permissions, they must be enough."""
-    if scopes and not is_enough(
-        scopes.split() if isinstance(scopes, str) else map(str, scopes) if isinstance(scopes, list) else ()
-    ):
+    if not named:
+        return {}
+    scopes = named.split() if isinstance(named, str) else named
+    if not isinstance(scopes, list) or not all(isinstance(s, str) for s in scopes) or not is_enough(scopes):
         raise _bad("token", f"it lacks a permission; needed are {' and '.join(SCOPES)}")
+    return {"scopes": " ".join(scopes)}
 
 
 def _instant(value: Any) -> datetime | None:

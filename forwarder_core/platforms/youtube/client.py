@@ -19,9 +19,10 @@ from googleapiclient.http import HttpRequest, MediaFileUpload
 
 from forwarder_core.clock import Clock, SystemClock
 from forwarder_core.connectors.base import CredentialBox, Draft
+from forwarder_core.connectors.shapes import objects_in, text_at, understood
 from forwarder_core.egress import Exit
 from forwarder_core.errors import AuthInvalid, ContractChanged, PlatformTransient, SourceGone, StepFailed
-from forwarder_core.platforms.youtube import errors, metadata
+from forwarder_core.platforms.youtube import errors, metadata, quota
 from forwarder_core.platforms.youtube.tokens import BoxedToken
 from forwarder_core.platforms.youtube.wire import Timeouts, open_wire
 
@@ -37,6 +38,7 @@ class YouTubeClient:
         self, box: CredentialBox, exit_: Exit, *, clock: Clock | None = None, timeouts: Timeouts | None = None
     ) -> None:
         self._exit = exit_
+        self._units = 0
         self._clock = clock or SystemClock()
         credentials = BoxedToken(box, self._clock).credentials()
         self._http = google_auth_httplib2.AuthorizedHttp(credentials, open_wire(exit_, timeouts or Timeouts()))
@@ -59,11 +61,15 @@ class YouTubeClient:
     def own_channel(self, part: str) -> Json:
         """The channel of this sign-in. Raises AuthInvalid where the Google account has none."""
         answer = self._execute(self._api.channels().list(part=part, mine=True))
-        if not answer.get("items"):
+        with understood("YouTube"):
+            channels = _items(answer)
+            for channel in channels:
+                text_at(channel, "id")
+        if not channels:
             raise AuthInvalid(
                 "This Google account has no YouTube channel.", action="Create the channel in YouTube, then try again."
             )
-        return dict(answer["items"][0])
+        return channels[0]
 
     def playlist_page(self, playlist_id: str, page: str | None) -> tuple[list[Json], str | None]:
         """As `list_playlist`; a channel without uploads has no such playlist: empty."""
@@ -78,12 +84,21 @@ class YouTubeClient:
             part="contentDetails", playlistId=playlist_id, maxResults=_PAGE, pageToken=page
         )
         answer = self._execute(request)
-        return list(answer.get("items", ())), answer.get("nextPageToken")
+        with understood("YouTube"):
+            items = _items(answer)
+            for item in items:
+                text_at(item, "contentDetails", "videoId")
+            return items, text_at(answer, "nextPageToken") if "nextPageToken" in answer else None
 
     def videos(self, ids: Sequence[str], part: str, *, max_height: int | None = None) -> list[Json]:
         """Those of `ids` (50 at most) that exist. With `max_height` the part `player` tells each one's shape."""
         request = self._api.videos().list(part=part, id=",".join(ids), maxHeight=max_height)
-        return list(self._execute(request).get("items", ()))
+        answer = self._execute(request)
+        with understood("YouTube"):
+            found = _items(answer)
+            if strangers := {text_at(video, "id") for video in found} - set(ids):
+                raise ValueError(f"asked for others than {len(strangers)} of these videos")
+        return found
 
     def insert_request(self, draft: Draft, media: MediaFileUpload) -> HttpRequest:
         """`videos.insert` as the library would send it; sessions.py sends it in our own order."""
@@ -103,8 +118,12 @@ class YouTubeClient:
     def sign_in(self) -> None:
         """See to a token that lasts, so that the next request is one request."""
         if not self._http.credentials.valid:
-            with errors.translated(self._exit, self._clock):
-                self._http.credentials.refresh(google_auth_httplib2.Request(self._http.http))
+            self.renew()
+
+    def renew(self) -> None:
+        """Another access token than the one this client began with: a new one, unless somebody has made one since."""
+        with errors.translated(self._exit, self._clock):
+            self._http.credentials.refresh(google_auth_httplib2.Request(self._http.http))
 
     def failure(self, error: BaseException) -> StepFailed:
         """Our class for a vendor error caught outside of this module."""
@@ -114,7 +133,13 @@ class YouTubeClient:
         """Our class for an answer of `ask` that is no success."""
         return self.failure(googleapiclient.errors.HttpError(answer, content))
 
+    def take_units(self) -> int:
+        """Quota units spent since this was last asked; a refused call costs as much as an answered one."""
+        spent, self._units = self._units, 0
+        return spent
+
     def _execute(self, request: HttpRequest) -> Json:
+        self._units += quota.READ_COST
         with errors.translated(self._exit, self._clock):
             answer = request.execute()
         if not isinstance(answer, dict):
@@ -122,3 +147,10 @@ class YouTubeClient:
         if not str(answer.get("kind", "")).startswith("youtube#"):
             raise ContractChanged("YouTube answered in a form not known here.", raw=errors.redacted(json.dumps(answer)))
         return answer
+
+
+def _items(answer: Json) -> list[Json]:
+    """What was found. An answer may leave an empty list out, but then it says that there is nothing."""
+    if "items" not in answer and answer["pageInfo"]["totalResults"] == 0:
+        return []
+    return objects_in(answer, "items")

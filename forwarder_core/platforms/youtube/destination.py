@@ -23,10 +23,12 @@ from forwarder_core.connectors.base import (
     Trace,
     Visibility,
 )
+from forwarder_core.connectors.metering import Meter
+from forwarder_core.connectors.shapes import understood
 from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
 from forwarder_core.errors import NetworkFailed, OutcomeUnknown, PlatformTransient, SessionGone, StepFailed
-from forwarder_core.platforms.youtube import listing, visibility
+from forwarder_core.platforms.youtube import listing, quota, visibility
 from forwarder_core.platforms.youtube.client import YouTubeClient
 from forwarder_core.platforms.youtube.sessions import Standing, Upload, ask_session, open_session
 from forwarder_core.platforms.youtube.wire import Timeouts
@@ -70,15 +72,19 @@ class YouTubeDestination:
 
     def reconcile(self, evidence: Evidence) -> Reconciled:
         try:
-            with self._client:
+            with self._client, understood("YouTube"):
                 return self._look_for(evidence)
         except StepFailed as e:
             return Reconciled(Trace.UNKNOWN, evidence=f"YouTube would not say. {e.message}")
 
+    @understood("YouTube")
     def verify(self, remote_id: str) -> Visibility:
         with self._client:
             videos = self._client.videos([remote_id], "status,processingDetails,contentDetails,snippet")
         return visibility.of(videos[0]) if videos else visibility.NOT_SHOWN
+
+    def meter(self) -> Meter:
+        return Meter(units={quota.UNITS: self._client.take_units()})
 
     def _send_chunk(self, upload: Upload, offset: int) -> Standing:
         """One chunk that is not the last, in three tries; after a failed one the session says what it has."""

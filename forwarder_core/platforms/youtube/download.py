@@ -38,6 +38,7 @@ _MODULE = "forwarder_core.platforms.youtube.download_child"
 _ROOT = Path(__file__).resolve().parents[3]
 _RUNTIMES = ("deno", "node", "bun", "quickjs")
 _END_S = 5.0
+_HEAD_BYTES, _MP4, _MATROSKA = 64, b"ftyp", b"\x1a\x45\xdf\xa3"  # what the two kinds of file begin with
 
 Progress = Callable[[int, int | None], None]
 
@@ -88,9 +89,13 @@ def _fetch_once(order: Order, exit_: Exit, progress: Progress) -> FetchedFile:
         made = folder / _run(order, folder, exit_, progress)
         size = made.stat().st_size
         with made.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if not size:
             raise PlatformTransient("YouTube sent an empty file.")
+        if not head.startswith(_MATROSKA) and _MP4 not in head:
+            raise PlatformTransient("YouTube's file server sent something else than a video.")
         made.replace(order.into)
     except OSError as e:
         raise LocalFailed(f"The fetched file could not be written: {e.strerror}.") from e

@@ -15,6 +15,7 @@ from forwarder_core.egress import Exit
 from forwarder_core.errors import (
     BotCheck,
     ClientOutdated,
+    ContractChanged,
     GeoBlocked,
     LocalFailed,
     MediaRejected,
@@ -104,7 +105,7 @@ def failure(report: Mapping[str, Any], exit_: Exit) -> StepFailed:
         return NetworkFailed("The connection to YouTube failed.", raw=raw)
     if is_vague:
         return ClientOutdated("yt-dlp does not understand YouTube's answer.", raw=raw, action=UPDATE)
-    return PlatformTransient("The video could not be fetched from YouTube.", raw=raw)
+    return ContractChanged("yt-dlp failed in words not known here.", raw=raw, action=UPDATE)
 
 
 def _named(text: str) -> Rule | None:

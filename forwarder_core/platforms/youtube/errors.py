@@ -22,14 +22,18 @@ from zoneinfo import ZoneInfo
 import google.auth.exceptions
 import googleapiclient.errors
 import httplib2
+import httplib2.decode
 import socks
 
+from forwarder_core.bounds import told_wait_s
 from forwarder_core.clock import Clock
+from forwarder_core.connectors.shapes import MISREAD, misread
 from forwarder_core.egress import Exit
 from forwarder_core.errors import (
     AccountDisabled,
     AuthExpired,
     AuthInvalid,
+    Bug,
     ContractChanged,
     DestinationDailyLimit,
     LocalFailed,
@@ -43,14 +47,18 @@ from forwarder_core.errors import (
     SourceGone,
     StepFailed,
 )
+from forwarder_core.platforms.youtube.wire import AnswerTooLarge
 
 # Everything a call through the client library can throw. TimeoutError, TLS and proxy errors are OSErrors.
 VENDOR_ERRORS = (
     googleapiclient.errors.Error,
     google.auth.exceptions.GoogleAuthError,
     httplib2.HttpLib2Error,
+    httplib2.decode.DecodeLimitError,
+    httplib2.decode.DecodeRatioError,
     http.client.HTTPException,
     OSError,
+    *MISREAD,  # of an answer the library itself could not read
 )
 
 _PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -93,6 +101,9 @@ _API_OFF = Rule(
 _BUSY = Rule(PlatformTransient, "YouTube had an error of its own.")
 _WORDS = Rule(MetadataRejected, "YouTube refused the title, description or tags.")
 _NOT_THERE = Rule(SourceGone, "YouTube does not know this channel, playlist or video.")
+_NOT_READ = Rule(PlatformTransient, "YouTube's answer could not be read.")
+_UNKNOWN_FORM = Rule(ContractChanged, "YouTube answered in a form not known here.")
+_MISUSED = Rule(Bug, "Google's client library was used in a way it does not take.")
 _UNKNOWN_CALL = Rule(ContractChanged, "YouTube refused the call in a form not known here.")
 
 BY_REASON: Mapping[str, Rule] = {
@@ -136,6 +147,43 @@ BY_OAUTH_ERROR: Mapping[str, Rule] = {
     "invalid_scope": _PERMISSION,
 }
 
+_REAUTH = google.auth.exceptions.ReauthFailError  # a RefreshError that no refresh mends
+
+# Looked up along the exception's own line of ancestors; what is not here is the connection's fault. HttpError,
+# RefreshError and TransportError say more, and are read for themselves.
+BY_CLASS: Mapping[type[BaseException], Rule] = {
+    AnswerTooLarge: _NOT_READ,
+    httplib2.decode.DecodeLimitError: _NOT_READ,
+    httplib2.decode.DecodeRatioError: _NOT_READ,
+    httplib2.FailedToDecompressContent: _NOT_READ,
+    httplib2.MalformedHeader: _NOT_READ,
+    httplib2.RedirectLimit: _NOT_READ,
+    httplib2.RedirectMissingLocation: _NOT_READ,
+    httplib2.RelativeURIError: _UNKNOWN_FORM,
+    httplib2.UnimplementedDigestAuthOptionError: _UNKNOWN_FORM,
+    httplib2.UnimplementedHmacDigestAuthOptionError: _UNKNOWN_FORM,
+    httplib2.ProxiesUnavailableError: _MISUSED,
+    http.client.InvalidURL: _UNKNOWN_FORM,
+    http.client.UnimplementedFileMode: _MISUSED,
+    googleapiclient.errors.MediaUploadSizeError: Rule(MediaRejected, "The file is larger than YouTube takes."),
+    googleapiclient.errors.InvalidJsonError: _UNKNOWN_FORM,
+    googleapiclient.errors.Error: _MISUSED,
+    google.auth.exceptions.ReauthFailError: _EXPIRED,
+    google.auth.exceptions.OAuthError: _EXPIRED,
+    google.auth.exceptions.UserAccessTokenError: _EXPIRED,
+    google.auth.exceptions.ResponseError: _BUSY,
+    google.auth.exceptions.MalformedError: _UNKNOWN_FORM,
+    google.auth.exceptions.ClientCertError: _MISUSED,
+    google.auth.exceptions.DefaultCredentialsError: _MISUSED,
+    google.auth.exceptions.MutualTLSChannelError: _MISUSED,
+    google.auth.exceptions.InvalidOperation: _MISUSED,
+    google.auth.exceptions.InvalidResource: _MISUSED,
+    google.auth.exceptions.InvalidType: _MISUSED,
+    google.auth.exceptions.InvalidValue: _MISUSED,
+    google.auth.exceptions.TimeoutError: Rule(NetworkFailed, "The connection to YouTube failed."),
+    google.auth.exceptions.GoogleAuthError: _BUSY,
+}
+
 BY_STATUS: Mapping[int, Rule] = {
     401: _EXPIRED,
     403: _PERMISSION,
@@ -157,13 +205,19 @@ def translated(exit_: Exit, clock: Clock) -> Iterator[None]:
 
 def failure(error: BaseException, exit_: Exit, now: datetime) -> StepFailed:
     """Our class for one of VENDOR_ERRORS, with the wait that Google asked for."""
-    if isinstance(error, googleapiclient.errors.HttpError):
+    if isinstance(error, googleapiclient.errors.HttpError) and error.resp is not None:
         return _http_failure(error, now)
-    if isinstance(error, google.auth.exceptions.RefreshError):
+    if isinstance(error, google.auth.exceptions.RefreshError) and not isinstance(error, _REAUTH):
         return _refresh_failure(error)
     if isinstance(error, google.auth.exceptions.TransportError):
         original = error.args[0] if error.args else None
         return _connection_failure(original if isinstance(original, BaseException) else error, exit_)
+    rule = next((BY_CLASS[kind] for kind in type(error).__mro__ if kind in BY_CLASS), None)
+    if rule is not None:
+        raw = redacted(f"{type(error).__name__}: {error}")
+        return rule.failure(f"{rule.words.rstrip('.')} ({type(error).__name__}).", raw=raw, action=rule.action)
+    if isinstance(error, MISREAD) and not isinstance(error, OSError):
+        return misread("YouTube", error)
     return _connection_failure(error, exit_)
 
 
@@ -209,8 +263,7 @@ def _wait_s(failed: type[StepFailed], headers: Mapping[str, str], now: datetime)
         return seconds_to_quota_reset(now)
     if failed is DestinationDailyLimit:
         return float(DestinationDailyLimit.wait_s)
-    after = headers.get("retry-after", "")
-    return float(after) if after.isdigit() else None
+    return told_wait_s(headers)
 
 
 def _refresh_failure(error: Any) -> StepFailed:

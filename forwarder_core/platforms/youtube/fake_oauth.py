@@ -25,6 +25,7 @@ from forwarder_core.platforms.youtube.fake_answers import Refused
 SCOPES = ("https://www.googleapis.com/auth/youtube.upload", "https://www.googleapis.com/auth/youtube.readonly")
 TOKEN_LIFE_S = 3600
 _CODE_LIFE_S = 600
+_TESTING_LIFE_S = 7 * 24 * 3600 - 1  # of a refresh token while the account's secret `app_status` is `testing`
 _KEPT_TOKENS = 50
 
 
@@ -76,12 +77,16 @@ class OAuth:
         self._world = world
 
     def consent(self, request: Request) -> Response:
-        """Nobody is asked: the owner of the client agrees at once and is sent back with a code."""
+        """Nobody is asked: the owner of the client agrees at once and is sent back with a code, unless the account's
+        secret `consent` is `denied`."""
         query = request.query_params
         account = self._by_client(query.get("client_id", ""), query.get("login_hint"))
         redirect_uri = query.get("redirect_uri", "")
         if account is None or query.get("response_type") != "code" or not redirect_uri or not query.get("scope"):
             return JSONResponse({"error": "invalid_request"}, 400)
+        if account.secrets.get("consent") == "denied":
+            denied = {"error": "access_denied"} | ({"state": query["state"]} if "state" in query else {})
+            return RedirectResponse(f"{redirect_uri}?{urlencode(denied)}", 302)
         code = f"4/{secrets.token_urlsafe(24)}"
         self._world.notes(SPEC.platform)[f"code:{code}"] = {
             "account": account.id,
@@ -120,7 +125,10 @@ class OAuth:
             "scope": " ".join(SCOPES),
             "token_type": "Bearer",
         }
-        return answer | ({"refresh_token": client_of(account).refresh_token} if with_refresh else {})
+        if not with_refresh:
+            return answer
+        ends = {"refresh_token_expires_in": _TESTING_LIFE_S} if account.secrets.get("app_status") == "testing" else {}
+        return {**answer, "refresh_token": client_of(account).refresh_token, **ends}
 
     def _by_client(self, client_id: str, hint: str | None) -> WorldAccount | None:
         found = [each for each in self._world.accounts(SPEC.platform) if client_of(each).id == client_id]

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import httpx
 
+from forwarder_core.bounds import told_wait_s
 from forwarder_core.egress import Exit, network_failure
 from forwarder_core.errors import (
     ContractChanged,
@@ -64,7 +65,7 @@ def read(exit_: Exit, channel_id: str) -> list[Entry]:
         ):
             _check(answer)
             content = _body(answer)
-    except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as e:
+    except httpx.RequestError as e:
         raise network_failure(e, exit_) from e
     return parse(content, channel_id)
 
@@ -82,12 +83,11 @@ def _check(answer: httpx.Response) -> None:
     status = answer.status_code
     if status == 200:
         return
-    raise _refusal(status, answer.headers.get("retry-after", ""))
+    raise _refusal(status, told_wait_s(answer.headers))
 
 
-def _refusal(status: int, after: str) -> StepFailed:
+def _refusal(status: int, wait_s: float | None) -> StepFailed:
     if status == 429:
-        wait_s = float(after) if after.isdigit() else None
         return RateLimited("YouTube's feed asks to slow down (HTTP 429).", retry_after_s=wait_s)
     if status == 407:
         return ProxyFailed("The proxy refused the login (HTTP 407).")

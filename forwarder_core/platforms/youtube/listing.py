@@ -9,7 +9,7 @@ video with our marker but another length is a question for a person, not a “no
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from forwarder_core.connectors.base import Evidence, Published, Reconciled, Trace
@@ -91,7 +91,10 @@ def _is_within(at: datetime, evidence: Evidence) -> bool:
 
 
 def _instant(text: Any) -> datetime | None:
-    return datetime.fromisoformat(text) if isinstance(text, str) else None
+    if text is None:
+        return None
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def _published(video: Json) -> Published:

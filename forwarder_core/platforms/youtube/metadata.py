@@ -50,6 +50,8 @@ def check(draft: Draft) -> None:
     if len(draft.title) > TITLE_CHARS:
         raise MetadataRejected(f"The title has {len(draft.title)} characters; YouTube takes {TITLE_CHARS}.")
     for what, text in (("title", draft.title), ("description", draft.caption)):
+        if any("\ud800" <= c <= "\udfff" or c == "\0" for c in text):
+            raise MetadataRejected(f"The {what} holds characters that cannot be sent.")
         if bad := sorted(set(FORBIDDEN) & set(text)):
             raise MetadataRejected(f"The {what} holds {' and '.join(bad)}, which YouTube refuses.")
     if draft.privacy not in PRIVACIES:
@@ -71,6 +73,7 @@ def fitting_tags(tags: Iterable[str]) -> list[str]:
     kept: list[str] = []
     room = TAGS_CHARS
     for tag in (tag.strip() for tag in tags):
+        tag = tag.encode("utf-8", "ignore").decode()
         if tag and tag not in kept and _cost(tag) <= room and not set(FORBIDDEN) & set(tag):
             kept.append(tag)
             room -= _cost(tag)

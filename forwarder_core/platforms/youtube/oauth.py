@@ -3,10 +3,10 @@
 What lives here: `begin` and `finish`, and the pure parts they are made of. What does not: keeping a sign-in that is
 under way (its caller does, on the server, for as long as it may take) and storing secrets.
 The fact to know: the code in the callback is worth something only together with the verifier, which never leaves this
-server; so `Pending` belongs into the server's memory or database and never into a page or a cookie.
+server; so a `PendingSignIn` belongs into the server's memory or database and never into a page or a cookie.
 
     started = begin(secrets, redirect_uri)            # keep started.pending by its state; send the admin to started.url
-    secrets |= finish(secrets, pending, query, exit_)     # with the query parameters of the callback
+    secrets = finish(secrets, pending, query, exit_, now)   # with the query parameters of the callback
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import hashlib
 import hmac
 import secrets as randomness
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from forwarder_core.clock import Clock, SystemClock
 from forwarder_core.connectors.base import Secrets
+from forwarder_core.connectors.shapes import understood
+from forwarder_core.connectors.sign_ins import PendingSignIn, StartedSignIn
 from forwarder_core.egress import Exit, network_failure
 from forwarder_core.errors import FieldError, Forbidden, Invalid, PlatformTransient
 from forwarder_core.platforms.youtube.auth import SCOPES, is_enough
-from forwarder_core.platforms.youtube.tokens import TOKEN_URI
+from forwarder_core.platforms.youtube.tokens import OF_ONE_TOKEN, TOKEN_URI
 
 CONSENT_URI = "https://accounts.google.com/o/oauth2/v2/auth"
 _AGAIN = "Press Sign in with Google again."
@@ -36,33 +36,16 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 _READ_TIMEOUT_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A sign-in under way. All text, so that it can be kept as a row."""
-
-    state: str
-    code_verifier: str = field(repr=False)
-    redirect_uri: str
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """`warning`: Google will probably refuse, and what must be registered first, in words; None where all is well."""
-
-    url: str
-    pending: Pending
-    warning: str | None
-
-
-def begin(secrets: Secrets, redirect_uri: str, *, login_hint: str = "") -> Started:
+def begin(secrets: Secrets, redirect_uri: str, *, login_hint: str = "") -> StartedSignIn:
     """Start a sign-in for an account that has its OAuth client. `redirect_uri`: our callback, as people reach it."""
-    pending = Pending(randomness.token_urlsafe(32), randomness.token_urlsafe(64), redirect_uri)
+    pending = PendingSignIn(randomness.token_urlsafe(32), randomness.token_urlsafe(64), redirect_uri)
     url = consent_url(_needed(secrets, "client_id"), redirect_uri, pending.state, pending.code_verifier, login_hint)
-    return Started(url, pending, redirect_warning(secrets, redirect_uri))
+    return StartedSignIn(url, pending, redirect_warning(secrets, redirect_uri))
 
 
+@understood("Google")
 def finish(
-    secrets: Secrets, pending: Pending, query: Mapping[str, str], exit_: Exit, *, clock: Clock | None = None
+    secrets: Secrets, pending: PendingSignIn, query: Mapping[str, str], exit_: Exit, now: datetime
 ) -> dict[str, str]:
     """The secrets of the account with its new token, from the callback's query parameters.
 
@@ -71,7 +54,8 @@ def finish(
     """
     code = code_of(query, pending)
     answer = _exchange(secrets, pending, code, exit_)
-    return {**secrets, **token_secrets(answer, (clock or SystemClock()).now())}
+    kept = {name: value for name, value in secrets.items() if name not in OF_ONE_TOKEN}
+    return {**kept, **token_secrets(answer, now)}
 
 
 def consent_url(client_id: str, redirect_uri: str, state: str, code_verifier: str, login_hint: str = "") -> str:
@@ -112,7 +96,7 @@ def redirect_warning(secrets: Secrets, redirect_uri: str) -> str | None:
     )
 
 
-def code_of(query: Mapping[str, str], pending: Pending) -> str:
+def code_of(query: Mapping[str, str], pending: PendingSignIn) -> str:
     """The code in the callback, once it is certain that it answers the sign-in that was begun."""
     if not hmac.compare_digest(query.get("state", "").encode(), pending.state.encode()):
         raise Forbidden("This answer belongs to another sign-in.", action=_AGAIN)
@@ -138,15 +122,25 @@ def token_secrets(answer: Mapping[str, Any], now: datetime) -> dict[str, str]:
             "Google gave no lasting token.",
             action="Remove this app under myaccount.google.com → Security → Third-party access, then sign in again.",
         )
-    secrets = {"refresh_token": str(answer["refresh_token"])}
+    secrets = {
+        "refresh_token": str(answer["refresh_token"]),
+        "issued_at": _iso(now),
+        "scopes": " ".join(str(answer["scope"]).split()),
+    }
     life_s = answer.get("expires_in")
     if answer.get("access_token") and isinstance(life_s, int):
-        expiry = (now + timedelta(seconds=life_s)).astimezone(UTC).isoformat()
-        secrets |= {"access_token": str(answer["access_token"]), "access_token_expiry": expiry}
+        secrets |= {"access_token": str(answer["access_token"]), "access_token_expiry": _iso(now, life_s)}
+    lasts_s = answer.get("refresh_token_expires_in")  # only where Google has given the refresh token an end
+    if isinstance(lasts_s, int) and lasts_s > 0:
+        secrets["refresh_token_expiry"] = _iso(now, lasts_s)
     return secrets
 
 
-def _exchange(secrets: Secrets, pending: Pending, code: str, exit_: Exit) -> Mapping[str, Any]:
+def _iso(now: datetime, plus_s: int = 0) -> str:
+    return (now + timedelta(seconds=plus_s)).astimezone(UTC).isoformat()
+
+
+def _exchange(secrets: Secrets, pending: PendingSignIn, code: str, exit_: Exit) -> Mapping[str, Any]:
     form = {
         "grant_type": "authorization_code",
         "code": code,

@@ -79,7 +79,7 @@ class Upload:
         self._reference = reference
         self._size = media.size_bytes
         self._request: HttpRequest = client.insert_request(draft, _chunks(media))
-        self._request.resumable_uri = reference.partition("#")[0]
+        self._uri = reference.partition("#")[0]
 
     def ask(self) -> Standing:
         return ask_session(self._client, self._reference)
@@ -115,6 +115,7 @@ class Upload:
     def _put(self, offset: int) -> Standing:
         """One chunk through the library; its `resumable_progress` says where to begin and, after, how far it came."""
         self._request.resumable_progress = offset
+        self._request.resumable_uri = self._uri  # the library would follow an answer that names another one
         try:
             _, video = self._request.next_chunk()
         except HttpError as e:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from forwarder_core.connectors.shapes import text_at
 from forwarder_core.domain.posts import SeenPost
 from forwarder_core.errors import ContractChanged
 from forwarder_core.platforms.youtube.feed import Entry
@@ -115,8 +116,8 @@ def from_video(video: Json) -> SeenPost:
 
 def is_shown(video: Json, channel_id: str) -> bool:
     """Is it a finished video of this channel that everybody sees? An owner is listed private ones too."""
-    is_public = video.get("status", {}).get("privacyStatus") == "public"
-    return is_public and video.get("snippet", {}).get("channelId") == channel_id and form_of(video) is not None
+    is_public = text_at(video, "status", "privacyStatus") == "public"
+    return is_public and text_at(video, "snippet", "channelId") == channel_id and form_of(video) is not None
 
 
 def caption_of(title: str, description: str) -> str:

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from forwarder_core.clock import Clock
 from forwarder_core.connectors.base import CredentialBox, FetchedFile, Page
+from forwarder_core.connectors.metering import Meter
+from forwarder_core.connectors.shapes import understood
 from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
 from forwarder_core.errors import AuthInvalid, ContractChanged, SourceGone
-from forwarder_core.platforms.youtube import download, feed, shorts
+from forwarder_core.platforms.youtube import download, feed, quota, shorts
 from forwarder_core.platforms.youtube.client import YouTubeClient
 from forwarder_core.platforms.youtube.download import DownloadLimits
 from forwarder_core.platforms.youtube.feed import Entry
@@ -58,6 +60,7 @@ class YouTubeSource:
         self._forms = forms
         self._entries: list[Entry] | None = None
 
+    @understood("YouTube")
     def list_posts(self, page: str | None = None) -> Page:
         with self._client:
             if page is None:
@@ -74,6 +77,9 @@ class YouTubeSource:
             limits=self._limits,
         )
         return download.fetch(order, self._exit, progress)
+
+    def meter(self) -> Meter:
+        return Meter(units={quota.UNITS: self._client.take_units()})
 
     # ---- the feed -----------------------------------------------------------------------------------------------
 

@@ -58,7 +58,9 @@ def of(video: Json) -> Visibility:
 
 def duration_ms(video: Json) -> int | None:
     """From ISO 8601, which YouTube gives in whole seconds; None while it is not known."""
-    text = str(video.get("contentDetails", {}).get("duration", ""))
+    text = video.get("contentDetails", {}).get("duration", "")
+    if not isinstance(text, str):
+        raise TypeError("a duration is no text")
     match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", text)
     if not match:
         return None

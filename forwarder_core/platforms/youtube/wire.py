@@ -2,7 +2,8 @@
 
 What lives here: the connection and the `Http` over it. What does not: sign-in (tokens.py) and calls (client.py).
 The fact to know: httplib2 left to itself sends a request again when the connection closes instead of answering, and
-follows a 308 as a redirect. For an upload both are wrong: the bytes may have arrived, and 308 means “go on”.
+follows a 308 as a redirect. For an upload both are wrong: the bytes may have arrived, and 308 means “go on”. And its
+timeout is for each wait alone, its memory for an answer without limit: both are bounded here, below it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from typing import Any
 import httplib2
 import socks
 
+from forwarder_core.bounds import MOST_ANSWER_BYTES, Deadline
 from forwarder_core.egress import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Exit
 
+_STEP_BYTES = 64 * 1024
+_PACKED_STEP_BYTES = 4 * 1024  # each becomes four megabytes at most, the limit being looked at in between
 _PROXY_TYPES = {"http": socks.PROXY_TYPE_HTTP, "socks5h": socks.PROXY_TYPE_SOCKS5}
 
 
@@ -24,7 +28,8 @@ _PROXY_TYPES = {"http": socks.PROXY_TYPE_HTTP, "socks5h": socks.PROXY_TYPE_SOCKS
 class Timeouts:
     """Seconds. A write counts as one wait for the whole body: a chunk of 8 MiB passes down to 0.6 Mbit/s.
 
-    So the longest that one chunk can take is connect + upload for the write + upload for the answer, 255 s.
+    So the longest that one chunk can take is connect + upload for the write + upload for the answer, 255 s. A question
+    takes what the exit allows an answer.
     """
 
     connect_s: float = CONNECT_TIMEOUT_S
@@ -32,17 +37,66 @@ class Timeouts:
     upload_s: float = 120.0
 
 
+class AnswerTooLarge(http.client.HTTPException):
+    """The answer grows beyond what any answer of the API can be."""
+
+
+class _Line(ssl.SSLSocket):
+    """A socket whose waits together keep a deadline."""
+
+    deadline: Deadline | None = None
+    patience_s: float | None = None
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self._hurry()
+        return super().recv_into(*args, **kwargs)
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        self._hurry()
+        return super().send(*args, **kwargs)
+
+    def _hurry(self) -> None:
+        if self.deadline is not None:
+            self.settimeout(self.deadline.left(self.patience_s))
+
+
+class _Answer(http.client.HTTPResponse):
+    def read(self, amt: int | None = None) -> bytes:
+        """All of it is read in steps. Raises AnswerTooLarge, and IncompleteRead where less comes than announced."""
+        if amt is not None:
+            return super().read(amt)
+        body = bytearray()
+        while piece := super().read(_STEP_BYTES):
+            body += piece
+            if len(body) > MOST_ANSWER_BYTES:
+                raise AnswerTooLarge(f"larger than {MOST_ANSWER_BYTES} bytes")
+        if self.length:
+            raise http.client.IncompleteRead(bytes(body), self.length)
+        return bytes(body)
+
+
 def open_wire(exit_: Exit, timeouts: Timeouts) -> httplib2.Http:
     """A transport that goes this way and no other, whatever the environment says. Not to be shared by threads."""
-    wire = _Wire(proxy_info=_proxy_info(exit_), timeout=timeouts.connect_s)
-    wire.connection_type = type("Connection", (_Connection,), {"tls": exit_.tls(), "timeouts": timeouts})
+    wire = _Wire(
+        proxy_info=_proxy_info(exit_),
+        timeout=timeouts.connect_s,
+        decode_limit_hard=MOST_ANSWER_BYTES,
+        decode_limit_chunk=_PACKED_STEP_BYTES,
+    )
+    tls = exit_.tls()
+    tls.sslsocket_class = _Line
+    wire.connection_type = type(
+        "Connection", (_Connection,), {"tls": tls, "timeouts": timeouts, "answer_s": exit_.answer_s}
+    )
     wire.redirect_codes = wire.redirect_codes - {308}
     return wire
 
 
 class _Connection(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
+    response_class = _Answer
     tls: ssl.SSLContext
     timeouts: Timeouts
+    answer_s: float
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,7 +105,9 @@ class _Connection(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> None:
         self._is_upload = method == "PUT" and bool(body)
-        self.sock.settimeout(self.timeouts.upload_s if self._is_upload else self.timeouts.read_s)
+        self.sock.patience_s = self.timeouts.upload_s if self._is_upload else self.timeouts.read_s
+        self.sock.deadline = Deadline(2 * self.timeouts.upload_s if self._is_upload else self.answer_s)
+        self.sock.deadline.begin()
         super().request(method, url, body, headers or {}, **kwargs)
 
     def getresponse(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 
 import pytest
@@ -284,3 +285,69 @@ def test_two_senders_do_not_send_the_same_alert(
     tell(ready)
     assert notifying.send_due(ready, AnotherBetween(), pace).sent == 1
     assert len(sim.telegram()) == 1
+
+
+class DiesOften:
+    """A process that dies twenty times in the middle of a message, before or after Telegram took it; and a Telegram
+    that refuses the HTML of every one."""
+
+    def __init__(self, sender: TelegramSender, sim: Simulator, seed: int) -> None:
+        self._sender, self._sim, self._draw, self.deaths = sender, sim, random.Random(seed), 0
+
+    def send(self, to: Address, message: Message, *, reply_to: int | None = None) -> int:
+        is_last = self.deaths < 20 and self._draw.random() < 0.7
+        if is_last and self._draw.random() < 0.5:
+            self.deaths += 1
+            raise KeyboardInterrupt
+        refusal = {"status": 400, "description": "Bad Request: can't parse entities: unclosed"}
+        self._sim.arm("http_5xx", match={"platform": "telegram"}, **refusal)
+        message_id = self._sender.send(to, message, reply_to=reply_to)
+        if is_last:
+            self.deaths += 1
+            raise KeyboardInterrupt
+        return message_id
+
+    def edit(self, to: Address, message_id: int, message: Message) -> None:
+        self._sender.edit(to, message_id, message)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_two_hours_away_then_429_then_400_on_every_html_and_twenty_kills_lose_nothing_and_keep_every_jobs_order(
+    ready: Core, sim: Simulator, clock: ManualClock, sender: TelegramSender, seed: int
+) -> None:
+    """All of it together: each alert arrives at least once, a kill repeats at most one, each job's come in order."""
+    connection = factories.add_connection(ready)
+    lines = [factories.add_job(ready, connection) for _ in range(8)]
+    for n in range(1, 6):
+        for job in lines:
+            with ready.begin() as tx:
+                failure = failing.Failure(f"cause_{job}_{n}", f"alert {job}/{n}.", "Look.")
+                factories.change_row(tx, factories.flow.jobs, job, attempts=n)
+                errand = factories.jobs.errand(tx, job)
+                alerting.about_job(tx, AlertKind.JOB_RETRYING, errand, now=clock.now(), failure=failure, retry=n)
+    wanted = [f"alert {job}/{n}." for n in range(1, 6) for job in lines]
+    sim.arm("http_5xx", count=None, match={"platform": "telegram"})
+    pace = Pace()
+    for _ in range(12):
+        notifying.send_due(ready, sender, pace)
+        clock.move(600)
+    assert sim.telegram() == [] and waiting(ready) == len(wanted)
+    sim.disarm()
+    sim.arm("http_429", match={"platform": "telegram"}, retry_after=20)
+    dying = DiesOften(sender, sim, seed)
+    for _ in range(400):
+        if not waiting(ready):
+            break
+        try:
+            notifying.send_due(ready, dying, pace)
+        except KeyboardInterrupt:
+            pace = Pace()  # of the process that takes its place
+        clock.move(30)
+
+    said = [line.removeprefix("Details: ") for text in texts(sim) for line in text.splitlines() if "alert " in line]
+    assert waiting(ready) == 0 and dying.deaths == 20
+    assert set(said) == set(wanted) and len(said) - len(wanted) <= dying.deaths
+    for job in lines:
+        first_times = list(dict.fromkeys(one for one in said if one.startswith(f"alert {job}/")))
+        assert first_times == [f"alert {job}/{n}." for n in range(1, 6)]
+    assert all(message["parse_mode"] is None for message in sim.telegram())

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from forwarder_core.clock import ManualClock
+from forwarder_core.db import breakers, jobs
 from forwarder_core.db import dispatch as dispatch_db
-from forwarder_core.db import jobs
 from forwarder_core.db.tables import accounts as account_tables
 from forwarder_core.db.tables import flow
 from forwarder_core.domain.accounts import AccountStatus
@@ -80,6 +80,25 @@ def test_a_source_gives_so_many_at_once_whatever_their_destinations(core: Core, 
     assert len(due(core, per_source=3)) == 0, "one runs and two are dispatched"
     clock.move(STAMP_S + 1)
     assert due(core, per_source=3) == made[1:3]
+
+
+def test_a_job_that_waits_for_its_source_hides_no_later_job_of_the_same_destination(core: Core) -> None:
+    crowded, free = add_account(core), add_account(core)
+    destination = add_account(core, "youtube")
+    claimed(core, add_job(core, add_connection(core, crowded)))
+    add_job(core, add_connection(core, crowded, destination), priority=9)
+    later_one = add_job(core, add_connection(core, free, destination))
+    assert due(core, per_destination=1, per_source=1) == [later_one]
+
+
+def test_a_job_whose_platform_rests_hides_no_later_job_of_the_same_destination(core: Core) -> None:
+    destination = add_account(core, "archive")
+    add_job(core, add_connection(core, add_account(core), destination), priority=9)
+    later_one = add_job(core, add_connection(core, add_account(core, "youtube"), destination))
+    with core.begin() as tx:
+        breakers.count_failure(tx, "platform", "instagram")
+        breakers.hold_open(tx, "platform", "instagram", core.clock.now(), later(core, 60))
+    assert [job.job_id for job in forwarding.dispatchable(core)] == [later_one]
 
 
 def test_a_connection_that_does_not_run_has_nothing_due(core: Core) -> None:

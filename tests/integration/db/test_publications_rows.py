@@ -116,7 +116,7 @@ def test_an_account_has_something_open_while_bytes_may_have_arrived_under_no_nam
     for state in P:
         put_in(core, publication, state)
         with core.begin() as tx:
-            is_open = publications.has_open_at(tx, destination)
+            is_open = publications.has_open_at(tx, destination, core.clock.now())
         assert is_open == (state in (P.SENDING, P.COMMITTING, P.UNCONFIRMED)), state
 
 

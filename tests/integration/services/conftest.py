@@ -18,7 +18,7 @@ from forwarder_core.platforms.instagram.source import InstagramSource
 from forwarder_core.services.context import Core
 from forwarder_core.simulator.testing import Simulator
 from tests.factories import core_on, emptied, through
-from tests.integration.services.far_ends import Feed
+from tests.integration.services.far_ends import Feed, Somebody
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +38,10 @@ def core(shared_engine: Engine, clock: ManualClock, tmp_path: Path) -> Core:
 
 @pytest.fixture
 def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
-    """The one source every account of this test shows."""
+    """The one source every account of this test shows; each account is who it says."""
     made = Feed()
     monkeypatch.setattr(registry, "source", lambda account, box, exit_: made)
+    monkeypatch.setattr(registry, "authenticator", lambda account, box, exit_: Somebody(account))
     return made
 
 

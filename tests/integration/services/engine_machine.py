@@ -21,7 +21,7 @@ from forwarder_core.domain.accounts import AccountStatus
 from forwarder_core.domain.jobs import JobStatus, Step
 from forwarder_core.domain.publications import PublicationState
 from forwarder_core.errors import Conflict, Fenced, StepFailed, failure_classes
-from forwarder_core.services import challenges, detection, forwarding, publishing, recovery
+from forwarder_core.services import challenges, detection, editing, forwarding, publishing, recovery
 from forwarder_core.services import connections as connecting
 from forwarder_core.services import jobs as handling
 from forwarder_core.services.carrying import Carrier
@@ -125,7 +125,17 @@ class EngineMachine(RuleBasedStateMachine):
         try:
             act(self.core, self.connections[which % 3].id)
         except Conflict:
-            assert act is connecting.start, "only a start can be refused"
+            assert act is not connecting.stop, "a stop is never refused"
+
+    @rule(which=any_number, shop=any_number)
+    def a_connection_is_led_elsewhere(self, which: int, shop: int) -> None:
+        to = list(self.shops)[shop % 2]
+        try:
+            editing.change_connection(
+                self.core, self.connections[which % 3].id, {"destination_account_id": to}, who="admin"
+            )
+        except Conflict as e:
+            assert "on its way" in e.message
 
     @rule(which=any_number, act=st.sampled_from([handling.retry, handling.cancel]))
     def a_job_is_moved_by_hand(self, which: int, act: Any) -> None:

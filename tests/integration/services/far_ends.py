@@ -15,14 +15,17 @@ from forwarder_core.connectors.base import (
     Draft,
     Evidence,
     FetchedFile,
+    Identity,
     MediaFile,
     Page,
     Published,
     Reconciled,
+    Role,
     SendHooks,
     Trace,
     Visibility,
 )
+from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.posts import SeenPost
 from forwarder_core.errors import MediaRejected, NetworkFailed, SessionGone, StepFailed
 
@@ -53,6 +56,24 @@ class Feed:
 
     def fetch(self, platform_post_id: str, into: Path, progress: Callable[[int, int | None], None]) -> FetchedFile:
         raise AssertionError("a feed is listed, never fetched from")
+
+
+@dataclass
+class Somebody:
+    """Whoever these credentials belong to: the account itself, unless told otherwise. `error`: what it answers with."""
+
+    account: Account
+    error: StepFailed | None = None
+    remote_id: str = ""
+    missing: tuple[str, ...] = ()
+
+    def identify(self) -> Identity:
+        if self.error is not None:
+            raise self.error
+        return Identity(self.remote_id or f"id-{self.account.id}", self.account.handle, self.account.alias)
+
+    def missing_scopes(self, role: Role) -> tuple[str, ...]:
+        return self.missing
 
 
 class NoRuns:

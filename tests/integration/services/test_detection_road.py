@@ -14,7 +14,7 @@ from forwarder_core.services import connections, detection
 from forwarder_core.services.connections import NewConnection
 from forwarder_core.services.context import Core
 from forwarder_core.simulator.testing import Simulator
-from tests.factories import add_account, rows, simulated_account
+from tests.factories import rows, simulated_account
 
 pytestmark = pytest.mark.slow
 LISTING = "/api/v1/clips/user/"
@@ -24,7 +24,7 @@ def test_a_reel_is_found_and_an_odd_answer_before_it_hid_nothing(real_core: Core
     core, clock = real_core, real_core.clock
     assert isinstance(clock, ManualClock)
     source, person = simulated_account(core, simulator, "instagram")
-    channel = add_account(core, "youtube", auth_method="oauth")
+    channel, _ = simulated_account(core, simulator, "youtube")
     new = NewConnection(name="road", source_account_id=source.id, destination_account_id=channel.id)
     connection = connections.create(core, new)
 

@@ -13,7 +13,7 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.connectors import registry
 from tests.factories import core_on
 from tests.integration.services.engine_machine import EngineMachine
-from tests.integration.services.far_ends import Feed
+from tests.integration.services.far_ends import Feed, Somebody
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +23,7 @@ def test_whatever_happens_in_whatever_order(
 ) -> None:
     feed = Feed()
     monkeypatch.setattr(registry, "source", lambda account, box, exit_: feed)
+    monkeypatch.setattr(registry, "authenticator", lambda account, box, exit_: Somebody(account))
     machine = type(
         "Machine", (EngineMachine,), {"core": core_on(shared_engine, clock, tmp_path), "clock": clock, "feed": feed}
     )

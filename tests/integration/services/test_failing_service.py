@@ -13,17 +13,23 @@ from forwarder_core.db.tables import flow, system
 from forwarder_core.domain.connections import Connection
 from forwarder_core.domain.jobs import JobStatus, Step
 from forwarder_core.errors import (
+    AccountDisabled,
+    ActionBlocked,
     AuthInvalid,
     ChallengeRequired,
     MediaRejected,
     NetworkFailed,
     PolicyRejected,
+    ProxyFailed,
     QuotaExhausted,
     RateLimited,
+    Retry,
     SourceGone,
     StepFailed,
+    failure_classes,
 )
-from forwarder_core.services import challenges, failing, forwarding, tunables
+from forwarder_core.services import challenges, failing, forwarding, retry_policies, tunables
+from forwarder_core.services import connections as connections_service
 from forwarder_core.services.carrying import Carrier
 from forwarder_core.services.context import Core
 from tests.factories import add_account, add_connection, add_job, claimed, dispatch, job_of, later, rows
@@ -134,17 +140,101 @@ def test_the_connections_own_retry_policy_wins_over_the_installations(core: Core
     assert job_of(core, gone).next_attempt_at == later(core, 7)
     assert job_of(core, cut).status is JobStatus.DEAD
     with core.begin() as tx:
-        assert failing.policy_of(tx, jobs.errand(tx, gone)).max_retries == 5
+        assert retry_policies.policy_of(tx, connection.id, "source_gone").max_retries == 5
 
 
-def test_three_posts_in_a_row_against_the_rules_pause_the_connection(core: Core, clock: ManualClock) -> None:
+def test_a_class_of_its_own_policy_has_it_globally_and_on_a_connection_and_the_alert_says_of_how_many(
+    core: Core,
+) -> None:
+    tunables.change(core, {"retry.per_class": {"network_timeout": {"max_attempts": 7, "delays_seconds": [33]}}})
+    usual = fail(core, add_connection(core), NetworkFailed("Cut."))
+    assert job_of(core, usual).next_attempt_at == later(core, 33)
+    own = {"per_class": {"network_error": {"delays_seconds": [5, 6]}, "proxy_error": {"max_attempts": 0}}}
+    connection = add_connection(core, retry_policy=own)
+    assert job_of(core, fail(core, connection, NetworkFailed("Cut."))).next_attempt_at == later(core, 5)
+    assert job_of(core, fail(core, connection, ProxyFailed("Refused."))).status is JobStatus.DEAD
+    assert [row["payload"]["retries"] for row in rows(core, system.outbox)] == [7, 7, 0]
+
+
+def test_the_installations_formula_and_lists_are_obeyed(core: Core) -> None:
+    formula = {"retry.strategy": "exponential", "retry.initial_delay_s": 4, "retry.multiplier": 3}
+    tunables.change(core, {**formula, "retry.max_delay_s": 20, "retry.retry_on": ["source_gone"]})
+    connection = add_connection(core)
+    job = fail(core, connection, SourceGone("Gone."))
+    assert job_of(core, job).next_attempt_at == later(core, 4)
+    tunables.change(core, {"retry.no_retry_on": ["network_timeout"]})
+    assert job_of(core, fail(core, connection, NetworkFailed("Cut."))).status is JobStatus.DEAD
+
+
+def test_a_policy_stored_before_it_was_checked_is_passed_over(core: Core) -> None:
+    job = fail(core, add_connection(core, retry_policy={"max_attempts": "many"}), NetworkFailed("Cut."))
+    assert job_of(core, job).next_attempt_at == later(core, 10)
+
+
+def test_three_posts_in_a_row_against_the_rules_pause_the_connection_and_say_so(core: Core, clock: ManualClock) -> None:
     connection = add_connection(core)
     for error in (PolicyRejected("No."), MediaRejected("Too long."), PolicyRejected("No."), PolicyRejected("No.")):
         fail(core, connection, error, step=Step.PUBLISH)
         clock.move(1)
     assert rows(core, flow.connections, id=connection.id)[0]["status"] == "active"
+    waiting = add_job(core, connection, priority=-1)
     fail(core, connection, PolicyRejected("No."), step=Step.PUBLISH)
-    assert rows(core, flow.connections, id=connection.id)[0]["status"] == "paused"
+    (row,) = rows(core, flow.connections, id=connection.id)
+    assert row["status"] == "paused" and "3 posts in a row" in row["status_reason"]
+    (alert,) = rows(core, system.outbox, kind="connection_paused")
+    assert alert["payload"]["connection_id"] == connection.id and alert["payload"]["action"]
+    assert job_of(core, waiting).status is JobStatus.QUEUED and forwarding.dispatchable(core) == []
+
+
+def test_a_connection_stopped_meanwhile_stays_stopped_when_its_last_post_is_rejected(
+    core: Core, clock: ManualClock
+) -> None:
+    connection = add_connection(core)
+    for _ in range(2):
+        fail(core, connection, PolicyRejected("No."), step=Step.PUBLISH)
+        clock.move(1)
+    lease = claimed(core, add_job(core, connection))
+    connections_service.stop(core, connection.id)
+    failing.fail(core, lease, PolicyRejected("No."))
+    assert rows(core, flow.connections, id=connection.id)[0]["status"] == "stopped"
+    assert "connection_paused" not in alerts(core)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (AuthInvalid("The password is wrong."), "requires_reauth"),
+        (AccountDisabled("Suspended."), "disabled"),
+        (ActionBlocked("Not now."), "paused"),
+    ],
+)
+@pytest.mark.parametrize("step", [Step.FETCH, Step.PUBLISH])
+def test_an_account_that_is_refused_pauses_with_its_connections_and_its_jobs_wait(
+    core: Core, error: StepFailed, status: str, step: Step
+) -> None:
+    source, destination = add_account(core), add_account(core, "youtube", auth_method="oauth")
+    connection = add_connection(core, source, destination)
+    end = source if step is Step.FETCH else destination
+    others = [add_connection(core, source), add_connection(core, destination=destination)]
+    waiting = [add_job(core, other, priority=-1) for other in others]
+    job = fail(core, connection, error, step=step)
+    assert account(core, end.id)["status"] == status and account(core, end.id)["status_reason"]
+    using = {c.id for c in (connection, *others) if end.id in (c.source_account_id, c.destination_account_id)}
+    paused = {row["id"] for row in rows(core, flow.connections) if row["status"] == "paused"}
+    assert paused == using and len(using) == 2
+    held = job_of(core, job)
+    assert (held.status, held.retries_used) == (JobStatus.PAUSED, 0)
+    assert {job_of(core, each).status for each in waiting} <= {JobStatus.QUEUED}
+    assert [a for a in alerts(core) if a.startswith("job_")] == [], "its account says it for all of them"
+
+
+@pytest.mark.parametrize("code", [code for code, cls in failure_classes().items() if cls.retry is Retry.NEVER])
+def test_a_permanent_failure_is_dead_at_once_with_its_reason_and_what_to_do(core: Core, code: str) -> None:
+    job = fail(core, add_connection(core), failure_classes()[code]("It cannot be."))
+    dead = job_of(core, job)
+    assert (dead.status, dead.attempts, dead.retries_used) == (JobStatus.DEAD, 1, 0)
+    assert dead.failure is not None and dead.failure.code == code and dead.failure.action
+    assert alerts(core) == ["job_dead"]
 
 
 def test_many_failures_of_one_platform_open_its_breaker_and_one_job_tries_it_again(

@@ -168,6 +168,28 @@ def test_a_terminated_run_cancels_its_job_unless_the_post_may_be_live(core: Core
     assert (job_of(core, plain).status, job_of(core, unclear).status) == (JobStatus.CANCELLED, JobStatus.QUEUED)
 
 
+def test_a_worker_we_may_not_end_keeps_its_job_and_holds_up_no_other(
+    core: Core, clock: ManualClock, sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of another user's process: asking it to end is refused, and whether it will act again is not known."""
+    guarded, dead = carried_by(core, described(sleeper)), carried_by(core, NOBODY)
+
+    def refused(process: psutil.Process) -> None:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "kill", refused)
+    assert reap(core, clock)[0] == [dead]
+    assert job_of(core, guarded).status is JobStatus.RUNNING
+    for ask in ("status", "create_time"):
+        monkeypatch.setattr(psutil.Process, ask, refused)
+        assert recovery.is_alive(described_as(guarded, core)), "what cannot be asked may live"
+
+
+def described_as(job: int, core: Core) -> dict[str, Any]:
+    (row,) = rows(core, flow.jobs, id=job)
+    return dict(row["worker"])
+
+
 def test_without_a_running_job_there_is_nothing_to_reap(core: Core, clock: ManualClock) -> None:
     add_job(core, add_connection(core))
     assert reap(core, clock) == ([], [])

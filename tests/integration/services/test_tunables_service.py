@@ -61,5 +61,29 @@ def test_a_stored_value_of_a_key_that_is_gone_is_passed_over(core: Core) -> None
 def test_every_tunable_has_a_unit_a_text_and_a_default_within_its_bounds() -> None:
     for tunable in tunables.ALL.values():
         assert tunable.unit and tunable.text, tunable.key
-        parts = tunable.default if isinstance(tunable.default, tuple) else (tunable.default,)
-        assert all(tunable.least <= float(part) <= tunable.most for part in parts), tunable.key
+        if tunable.is_number:
+            parts = tunable.default if isinstance(tunable.default, tuple) else (tunable.default,)
+            assert all(tunable.least <= float(part) <= tunable.most for part in parts), tunable.key  # type: ignore[arg-type]
+        elif tunable.check:
+            assert tunable.check(tunable.default) == []
+        else:
+            assert tunable.default in tunable.choices
+
+
+def test_a_word_is_one_of_its_choices_and_a_policy_is_refused_at_the_place_that_is_wrong(core: Core) -> None:
+    bad = {
+        "retry.strategy": "quadratic",
+        "retry.retry_on": ["network_timeout", "nonsense"],
+        "retry.no_retry_on": 3,
+        "retry.per_class": {"network_error": {"max_attempts": -1}, "nonsense": {}},
+    }
+    assert refused(core, bad) == [
+        "retry.no_retry_on",
+        "retry.per_class.network_error.max_attempts",
+        "retry.per_class.nonsense",
+        "retry.retry_on.1",
+        "retry.strategy",
+    ]
+    tunables.change(core, {"retry.strategy": "fixed", "retry.per_class": {"network_timeout": {"max_attempts": 1}}})
+    with core.begin() as tx:
+        assert tunables.read(tx).word("retry.strategy") == "fixed"

@@ -127,16 +127,16 @@ def fake_dagster() -> Iterator[FakeDagster]:
 
 
 @contextmanager
-def running_door(database_url: str, home: Path, dagster_url: str) -> Iterator[str]:
-    """The door as it is started for people; its address. The administrator is made by it."""
+def running_door(database_url: str, home: Path, dagster_url: str, **more: Any) -> Iterator[str]:
+    """The door as it is started for people; its address. The administrator is made by it. `more`: settings."""
     port = free_port()
     settings = Settings(
         home=home,
         database_url=database_url,
         bind=f"127.0.0.1:{port}",
         admin_password=PASSWORD,
-        outbound_proxy="http://127.0.0.1:9",
         timezone="Asia/Kolkata",
+        **{"outbound_proxy": "http://127.0.0.1:9", **more},
     )
     env = {"PATH": os.defpath, "DAGSTER_WEBSERVER_URL": dagster_url, "PYTHONPATH": str(ROOT), **settings.environment()}
     argv = [sys.executable, "-m", "uvicorn", "admin_app.asgi:app", "--port", str(port), "--no-access-log"]

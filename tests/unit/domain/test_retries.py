@@ -41,6 +41,7 @@ EXPECTED = {
     "metadata_rejected": BACKOFF,
     "policy_rejected": DEAD,
     "duplicate": NextMove(JobStatus.CANCELLED, None, None, False),
+    "connection_stopped": NextMove(JobStatus.CANCELLED, None, None, False),
     "outcome_unknown": NextMove(JobStatus.RETRY_WAIT, WaitReason.SETTLING, 60.0, False),
     "unconfirmed": NextMove(JobStatus.UNCONFIRMED, None, None, False),
     "client_outdated": DEAD,

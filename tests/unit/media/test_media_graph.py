@@ -102,13 +102,28 @@ def test_the_cover_falls_off_the_same_pass() -> None:
     filters = value(words, "-filter_complex")
     assert "split=2" in filters
     assert "blackframe" in filters
-    assert has(words, "-vframes", "2")  # the first, and the good one over it
+    assert has(words, "-vframes", "1")  # the good one, else the first
     assert "file:/jobs/1/c.part.jpg" in words
     assert words.index("file:/jobs/1/r.part.mp4") < words.index("file:/jobs/1/c.part.jpg")
 
 
 def test_a_copied_picture_is_not_decoded_for_its_cover() -> None:
-    assert "-filter_complex" not in argv(audio_codec="opus", audio_profile="", cover=COVER)
+    words = argv(audio_codec="opus", audio_profile="", cover=COVER)
+    assert has(words, "-c:v", "copy") and f"file:{COVER}" not in words and "blackframe" not in " ".join(words)
+
+
+def test_an_encoded_sound_gives_its_first_instant_for_the_encoders_lead_in() -> None:
+    filters = value(argv(audio_codec="opus", audio_profile=""), "-filter_complex")
+    assert "atrim=start=0.021333" in filters and "loudnorm" not in filters
+    louder = value(argv(options=TransformOptions(normalize_loudness=True)), "-filter_complex")
+    assert louder.index("loudnorm=") < louder.index("atrim=end=30.000000") < louder.index("atrim=start=")
+    assert "-filter_complex" not in argv(is_moov_first=False)
+
+
+def test_blurred_bars_are_made_small_and_the_picture_lies_over_them() -> None:
+    filters = value(argv(width=1920, height=1080, options=TransformOptions(fit=Fit.BLUR)), "-filter_complex")
+    assert "scale=136:240:" in filters, "blurred at an eighth of the size"
+    assert filters.index("boxblur") < filters.index("overlay=") and "pad=" not in filters
 
 
 @pytest.mark.parametrize(("size", "scaled_first"), [((2160, 3840), True), ((720, 1280), False)])

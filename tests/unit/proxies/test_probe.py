@@ -145,6 +145,36 @@ def test_each_misbehaviour_has_its_name_and_its_owner(
     assert type(failure) is expected and "swordfish" not in str(failure)
 
 
+def test_a_proxy_that_wants_tls_to_itself_is_told_so_though_it_only_hangs_up(
+    ca: trustme.CA, trust: ssl.SSLContext
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("somebody-else.example.com").configure_cert(context)
+
+    def behave(client: socket.socket) -> None:
+        with context.wrap_socket(client, server_side=True) as secured:
+            secured.recv(4_096)
+
+    with proxy(behave) as address:
+        found = probe(address, TARGET, tls=trust, timeout_s=5)
+
+    assert (found.blame, found.code) == (Blame.PROXY, "wants_tls")
+    assert found.error == "The proxy wants TLS to itself, which is not supported"
+
+
+def test_a_redirect_is_an_answer_and_not_followed(ca: trustme.CA, trust: ssl.SSLContext) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as inside:
+        inside.setblocking(False)
+        port = inside.getsockname()[1]
+        moved = f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{port}/\r\nContent-Length: 0\r\n\r\n".encode()
+        with proxy(leads_to(ca, moved)) as address:
+            found = probe(address, TARGET, tls=trust)
+        with pytest.raises(BlockingIOError):
+            inside.accept()
+
+    assert (found.is_ok, found.status) == (True, 302)
+
+
 def test_a_certificate_of_the_proxys_own_is_never_accepted(trust: ssl.SSLContext) -> None:
     with proxy(leads_to(trustme.CA(), page("200 OK"))) as address:
         found = probe(address, TARGET, tls=trust)

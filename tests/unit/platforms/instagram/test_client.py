@@ -12,6 +12,7 @@ import pytest
 from forwarder_core.egress import Exit, ProxyAddress
 from forwarder_core.errors import ChallengeRequired
 from forwarder_core.platforms.instagram.client import Pace, build, device_of, session_id_of, settings_of
+from forwarder_core.platforms.instagram.patience import Bounded, Impatient
 
 EXIT = Exit(proxy=ProxyAddress("socks5h", "10.0.0.1", 1080, "u@x", "p:w"), ca_bundle=Path("/ca.pem"))
 FAST = Pace(before_call_s=0)
@@ -82,3 +83,16 @@ def test_a_client_let_go_keeps_no_socket() -> None:
     ]
     del client
     assert [each() for each in left] == [None] * 3
+
+
+@pytest.mark.parametrize(("pace", "rest_s"), [(1.0, 1.0), (0.0, 0.0), (2.5, 2.5)])
+def test_its_rests_are_scaled_by_the_exit(pace: float, rest_s: float) -> None:
+    made = build(Exit(pace=pace), {}, pace=Pace(random_s=(1, 3)))
+    assert made.request_timeout == rest_s and made.delay_range == [pace, 3 * pace]
+
+
+def test_every_answer_is_bounded_in_time_and_size() -> None:
+    made = build(Exit(answer_s=7), {})
+    for session in (made.private, made.public):
+        assert isinstance(session, Impatient) and session.answer_s == 7
+        assert isinstance(session.get_adapter("https://i.instagram.com/"), Bounded)

@@ -110,7 +110,7 @@ CASES: list[tuple[Exception, type[StepFailed]]] = [
     (vendor.ClientError(response=answer(502)), PlatformTransient),
     (vendor.ClientError(response=answer(407)), ProxyFailed),
     (vendor.ClientBadRequestError(response=answer(400)), PlatformTransient),
-    (vendor.UnknownError(message="something new"), PlatformTransient),
+    (vendor.UnknownError(message="something new"), ContractChanged),
     (vendor.ClientJSONDecodeError("x", response=answer(200, text="<html>")), PlatformTransient),
     (
         vendor.ClientJSONDecodeError("x", response=answer(200, url="https://i.instagram.com/challenge/1/a/")),

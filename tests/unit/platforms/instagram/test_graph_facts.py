@@ -19,10 +19,11 @@ from forwarder_core.platforms.instagram.graph_auth import GraphAuthenticator
 from forwarder_core.platforms.instagram.graph_client import Variant, parsed, upload_uri
 from forwarder_core.platforms.instagram.graph_destination import GraphDestination
 from forwarder_core.platforms.instagram.graph_matching import Said, conclude
-from forwarder_core.platforms.instagram.graph_media import file_url, page_of, post_of
+from forwarder_core.platforms.instagram.graph_media import address_of, file_url, page_of, post_of
 from forwarder_core.platforms.instagram.graph_owner import likely
 from forwarder_core.platforms.instagram.graph_source import GraphSource
 from forwarder_core.platforms.instagram.graph_tokens import dates, digest, is_due, is_settled
+from forwarder_core.platforms.instagram.posts import url_of
 from tests.contract.test_instagram_kit import Box
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -244,3 +245,17 @@ def test_a_post_meant_to_have_no_caption_is_found_only_with_the_containers_word(
     )
     assert conclude([seen("")], evidence, Said.PUBLISHED).trace is Trace.PUBLISHED
     assert conclude([seen("")], evidence, Said.NOTHING).trace is Trace.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "permalink",
+    [
+        "https://www.instagram.com/reel/Df9a8enAAAA/",
+        "https://www.instagram.com/p/Df9a8enAAAA/",
+        "https://instagram.com/reels/Df9a8enAAAA",
+        "https://www.instagram.com/harbour.clips/reel/Df9a8enAAAA/?igsh=x",
+    ],
+)
+def test_a_post_has_one_address_on_both_roads(permalink: str) -> None:
+    assert address_of(permalink) == url_of("Df9a8enAAAA")
+    assert address_of("https://elsewhere.example/x") == "https://elsewhere.example/x"

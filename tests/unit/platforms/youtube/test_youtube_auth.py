@@ -60,7 +60,8 @@ def test_a_token_file_may_bring_its_client_along() -> None:
 
 def test_enough_permissions_are_enough_in_either_form() -> None:
     for scopes in (list(SCOPES), " ".join(SCOPES), "https://www.googleapis.com/auth/youtube"):
-        assert secrets_from_form({"token": token(scopes=scopes)}) == TOKEN
+        named = " ".join(scopes) if isinstance(scopes, list) else scopes
+        assert secrets_from_form({"token": token(scopes=scopes)}) == {**TOKEN, "scopes": named}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from forwarder_core.egress import Exit, ProxyAddress
 from forwarder_core.errors import (
     BotCheck,
     ClientOutdated,
+    ContractChanged,
     GeoBlocked,
     LocalFailed,
     MediaRejected,
@@ -74,7 +75,7 @@ def report(text: str, *kinds: str, status: int | None = None, in_file: bool = Fa
         (report("No module named 'yt_dlp'", "ModuleNotFoundError", "ImportError"), LocalFailed),
         (report("failed to load cookies", "CookieLoadError"), SourceLoginRequired),
         (report("", "_TooLarge"), MediaRejected),
-        (report("something new"), PlatformTransient),
+        (report("something new"), ContractChanged),
     ],
 )
 def test_each_trouble_has_its_class(told: dict[str, Any], expected: type[StepFailed]) -> None:

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from forwarder_core.connectors.sign_ins import PendingSignIn
 from forwarder_core.errors import Forbidden, Invalid
 from forwarder_core.platforms.youtube.auth import SCOPES
 from forwarder_core.platforms.youtube.oauth import (
-    Pending,
     begin,
     challenge,
     code_of,
@@ -79,7 +79,7 @@ def test_the_exact_address_to_register_is_named(kind: str, registered: str, redi
 
 
 def test_only_the_answer_to_this_very_sign_in_counts() -> None:
-    pending = Pending("state", "verifier", CALLBACK)
+    pending = PendingSignIn("state", "verifier", CALLBACK)
     assert code_of({"state": "state", "code": "4/x"}, pending) == "4/x"
     for query in ({}, {"code": "4/x"}, {"state": "", "code": "4/x"}, {"state": "ställe", "code": "4/x"}):
         with pytest.raises(Forbidden):
@@ -94,7 +94,14 @@ def test_a_token_is_kept_with_its_end() -> None:
         "refresh_token": "1//x",
         "access_token": "ya29.a",
         "access_token_expiry": "2026-11-20T00:59:59+00:00",
+        "issued_at": "2026-11-20T00:00:00+00:00",
+        "scopes": " ".join(SCOPES),
     }
+
+
+def test_the_end_google_gives_a_refresh_token_is_kept_beside_that_of_the_access_token() -> None:
+    kept = token_secrets(ANSWER | {"refresh_token_expires_in": 604_799}, NOW)
+    assert kept["refresh_token_expiry"] == "2026-11-26T23:59:59+00:00"
 
 
 @pytest.mark.parametrize("change", [{"scope": SCOPES[0]}, {"scope": ""}, {"refresh_token": None}])

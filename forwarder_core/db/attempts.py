@@ -1,0 +1,39 @@
+"""Attempts in SQL: how each try at a job ended, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import literal, select, update
+
+from forwarder_core.db.engine import Tx
+from forwarder_core.db.tables.flow import attempts, jobs
+from forwarder_core.domain.jobs import Failure, Lease
+
+
+def end(tx: Tx, attempt_id: int, state: str, now: datetime, failure: Failure | None = None) -> None:
+    tx.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt_id, attempts.c.ended_at.is_(None))
+        .values(
+            state=state,
+            ended_at=now,
+            step=select(jobs.c.step).where(jobs.c.id == attempts.c.job_id).scalar_subquery(),
+            error_code=failure.code if failure else None,
+            error_message=failure.message if failure else None,
+        )
+    )
+
+
+def note(tx: Tx, lease: Lease, *, seconds: Mapping[str, float] | None = None, **values: Any) -> None:
+    """Add facts to the attempt: seconds per step, bytes, proxy."""
+    if seconds:
+        values["seconds"] = attempts.c.seconds.op("||")(literal(dict(seconds), attempts.c.seconds.type))
+    tx.execute(update(attempts).where(attempts.c.id == lease.attempt_id).values(**values))
+
+
+def of_job(tx: Tx, job_id: int) -> list[dict[str, Any]]:
+    query = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.n)
+    return [dict(row) for row in tx.execute(query).mappings()]
