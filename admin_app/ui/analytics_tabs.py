@@ -9,7 +9,7 @@ import altair as alt
 import streamlit as st
 
 from admin_app.ui import access, charts, places, words
-from forwarder_core.domain.analytics import Tally
+from forwarder_core.domain.analytics import Fix, Tally
 from forwarder_core.services import analytics_tables, tokens
 from forwarder_core.services.analytics import AccountLine, ConnectionLine, View
 
@@ -100,12 +100,16 @@ def _what_next(view: View) -> None:
     for fix in view.fixes:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             alias = words.plain(aliases.get(fix.account_id, str(fix.account_id)))
-            st.markdown(
-                f"**{words.plain(analytics_tables.title(fix.code))}** at {alias}: +{fix.gain:.1f} points of uptime"
-                f" ({fix.days} days without a success, {fix.jobs} jobs failed for good)"
-            )
+            st.markdown(f"**{words.plain(analytics_tables.title(fix.code))}** at {alias}: {_gain(fix)}")
             places.link("accounts", "To the account", icon=":material/build:", id=str(fix.account_id))
             places.link("jobs", "Its jobs", icon=":material/list_alt:", error=fix.code, account=str(fix.account_id))
+
+
+def _gain(fix: Fix) -> str:
+    failed = f"{fix.jobs} failed for good"
+    if not fix.days:
+        return f"{failed}, on days with other successes"
+    return f"+{fix.gain:.1f} points of uptime (days without a success: {fix.days}; {failed})"
 
 
 def _failures(view: View) -> None:
@@ -210,7 +214,17 @@ def _proxies(view: View) -> None:
     if not view.by_proxy:
         st.caption("Checks of proxies show here half an hour after the first proxy was added.")
     else:
-        table(view, "proxies", "Proxies")
+        st.dataframe(
+            {
+                "Proxy": [one.alias for one in view.by_proxy],
+                "Checks": [one.checks for one in view.by_proxy],
+                "Failed": [one.failed for one in view.by_proxy],
+                "Latency, ms": [one.average_ms for one in view.by_proxy],
+            },
+            hide_index=True,
+            width="stretch",
+        )
+        table(view, "proxies", "Proxies by day")
 
 
 def _tokens() -> None:

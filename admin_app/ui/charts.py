@@ -90,11 +90,11 @@ def connections(lines: Sequence[ConnectionLine], *, most: int = 10) -> Drawn:
         .mark_bar(color=BLUE)
         .encode(
             x=alt.X("rate:Q", title="Success, %", scale=alt.Scale(domain=[0, 100])),
-            y=alt.Y("connection:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
+            y=alt.Y("connection:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, labelOverlap=False)),
             tooltip=["connection:N", alt.Tooltip("rate:Q", title="%"), "jobs:Q"],
         )
         .add_params(alt.selection_point(name=PICKED, fields=["id"]))
-        .properties(height=max(120, 34 * len(rows)))
+        .properties(height=60 + 36 * len(rows))
     )
 
 
@@ -117,12 +117,12 @@ def calendar(days: Sequence[DayLine]) -> Drawn:
         .mark_rect(stroke="#8884", cornerRadius=3)
         .encode(
             x=alt.X("week:O", title="Week", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            y=alt.Y("weekday:O", title=None, sort=_WEEKDAYS),
+            y=alt.Y("weekday:O", title=None, sort=_WEEKDAYS, axis=alt.Axis(labelOverlap=False)),
             color=alt.Color("success:N", scale=scale, title=None, legend=alt.Legend(orient="top", columns=2)),
             tooltip=["day:N", "success:N", "succeeded:Q", "failed:Q"],
         )
         .add_params(alt.selection_point(name=PICKED, fields=["day"]))
-        .properties(height=_HEIGHT)
+        .properties(height=_HEIGHT + 80)
     )
 
 

@@ -321,7 +321,7 @@ def test_an_account_in_trouble_names_all_its_connections() -> None:
         ("daily_summary", {"forwarded": 9, "success_rate": 90.0, "errors": ["Network error ×1"]}, "Success Rate: 90 %"),
         ("weekly_summary", {"period": "2025-W42"}, "📊 [SnapcoreForwarder] WEEKLY SUMMARY"),
         ("report", {"name": "weekly report", "uptime": 98.5, "fixes": ["Token expired: +3.1"]}, "Uptime: 98.5 %"),
-        ("anomaly", {"what": "Success of Reels", "value": "40 %", "logs": ["Cut <off>"]}, "A DAY UNLIKE THE OTHERS"),
+        ("anomaly", {"what": "Success of Reels", "value": "40 %", "logs": ["Cut <off>"]}, "- Cut <off>"),
         ("test", {}, "Alerts of this installation arrive here."),
         ("kind_of_tomorrow", {"error": "new"}, "⚠️ [SnapcoreForwarder] ALERT: KIND OF TOMORROW"),
     ],
