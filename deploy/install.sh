@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Snapcore Forwarder on a plain Debian or Ubuntu server: HTTPS by nginx, one systemd service, a backup every night.
+# Snapcore Forwarder on a plain Debian or Ubuntu server: HTTPS by nginx, one systemd service.
 #
 #   sudo deploy/install.sh install      asks four questions; --yes takes the answers of the options
 #   sudo deploy/install.sh update       the release this script lies in replaces the running one; back again if it does not come up
-#   sudo deploy/install.sh rollback     the release before the last update
+#   sudo deploy/install.sh rollback     the release before the last update, where it can read the present database
 #   sudo deploy/install.sh uninstall    everything but the data; --purge: the data too
 #
 # Options: --host NAME            the name people use, such as forward.example.org
@@ -137,13 +137,10 @@ TEXT
 }
 
 install_units() {
-  local unit
-  for unit in "$NAME.service" "$NAME-backup.service" "$NAME-backup.timer"; do
-    write "/etc/systemd/system/$unit" 0644 <"$HERE/deploy/systemd/$unit"
-  done
+  write "/etc/systemd/system/$NAME.service" 0644 <"$HERE/deploy/systemd/$NAME.service"
   if has_systemd; then
     act systemctl daemon-reload
-    act systemctl enable --quiet "$NAME.service" "$NAME-backup.timer"
+    act systemctl enable --quiet "$NAME.service"
   else
     say "systemd does not run here: start '$BASE/current/run up' as the user $OWNER with $ETC/environment yourself"
   fi
@@ -266,7 +263,7 @@ run_update() {
   [[ "$before" != "$release" ]] || { say "$release is running already"; return; }
   lay_out "$release"
   ! has_systemd || act systemctl stop "$NAME"
-  act runuser -u "$OWNER" -- env "FORWARDER_HOME=$DATA" "$BASE/current/run" backup "$DATA/before-update.backup"
+  keep_database
   write "$BASE/previous" 0644 <<<"$before"
   switch_to "$release"
   install_units
@@ -279,22 +276,27 @@ run_update() {
   fi
 }
 
+# A copy of the embedded database while nothing runs. One elsewhere is its own server's to back up.
+keep_database() {
+  [[ -d "$DATA/postgres" ]] || return 0
+  act rm -rf "$DATA/postgres-before-update"
+  act cp -a --reflink=auto "$DATA/postgres" "$DATA/postgres-before-update"
+}
+
 run_rollback() {
   local previous
   previous="$(cat "$BASE/previous" 2>/dev/null)" || die "there is no release to go back to"
   [[ -d "$BASE/releases/$previous" ]] || die "release $previous is gone"
   ! has_systemd || act systemctl stop "$NAME"
   switch_to "$previous"
-  # An older release refuses a newer database: what the update saved comes back with it.
-  act runuser -u "$OWNER" -- env "FORWARDER_HOME=$DATA" "$BASE/current/run" restore "$DATA/before-update.backup"
-  start_and_wait || die "$previous does not come up either; see: journalctl -u $NAME"
+  # The copy is not put back by itself: rows that say what was published since would be gone, and posts go out twice.
+  start_and_wait || die "$previous does not come up; if it refuses the newer database, its copy is $DATA/postgres-before-update"
   say "running: $previous"
 }
 
 run_uninstall() {
-  if has_systemd; then act systemctl disable --now --quiet "$NAME.service" "$NAME-backup.timer" || true; fi
-  act rm -f "/etc/systemd/system/$NAME.service" "/etc/systemd/system/$NAME-backup.service" \
-    "/etc/systemd/system/$NAME-backup.timer" "/etc/nginx/conf.d/$NAME.conf" \
+  if has_systemd; then act systemctl disable --now --quiet "$NAME.service" || true; fi
+  act rm -f "/etc/systemd/system/$NAME.service" "/etc/nginx/conf.d/$NAME.conf" \
     "/etc/letsencrypt/renewal-hooks/deploy/$NAME"
   ! has_systemd || act systemctl daemon-reload
   reload_nginx
