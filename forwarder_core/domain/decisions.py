@@ -22,6 +22,7 @@ _RULES = {
     "max_age_h": "It was found too late.",
     "newest_n": "More posts were found at once than are wanted.",
     "popularity": "It is not seen or liked enough.",
+    "by_hand": "Somebody asked for it.",
     "echo": "We published it ourselves.",
     "echo_guard": "Something of ours is on its way to this very account; it is decided again with the next look.",
 }

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 from forwarder_core.clock import ManualClock
+from forwarder_core.db import posts
+from forwarder_core.db.tables import flow
+from forwarder_core.domain.posts import Decision, Verdict
 from forwarder_core.embedded.postgres import Server
-from forwarder_core.services import forwarding, limits
+from forwarder_core.errors import Conflict
+from forwarder_core.services import enqueueing, forwarding, limits
 from forwarder_core.services.context import Core
 from tests import factories
 from tests.unit.admin_app.doorway import HOSTILE, api_client, core_with_admin, own_database
@@ -120,6 +124,34 @@ async def test_a_post_is_dropped_over_the_api(core: Core) -> None:
         assert (await client.get(f"/api/jobs/{job}")).json()["status"] == "cancelled"
         gone = await client.post(f"/api/posts/{post + 1}/drop", json={"connection": connection.id})
         assert gone.status_code == 404
+
+
+async def test_a_post_left_out_is_forwarded_by_hand_once(core: Core) -> None:
+    connection = factories.add_connection(core)
+    post = factories.add_post(core, connection.source_account_id)
+    (row,) = factories.rows(core, flow.source_posts, id=post)
+    wanted = {"connection": connection.id, "post": row["platform_post_id"]}
+    async with api_client(core) as client:
+        answers = [await client.post("/api/jobs", json=wanted) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 409], answers[0].text
+        assert answers[0].json()["job"]["status"] == "queued"
+        assert "which is queued" in answers[1].json()["detail"]
+        why = (await client.get(f"/api/posts/{post}/why")).json()["connections"]
+        assert [each["decision"]["rule"] for each in why] == ["by_hand"]
+        unknown = await client.post("/api/jobs", json={**wanted, "post": "https://www.instagram.com/reel/none/"})
+        assert unknown.status_code == 404 and "backfill" in unknown.json()["action"]
+        assert (await client.post("/api/jobs", json={**wanted, "connection": 10**9})).status_code == 404
+
+
+async def test_what_we_published_ourselves_is_not_forwarded_by_hand(core: Core) -> None:
+    connection = factories.add_connection(core)
+    post = factories.add_post(core, connection.source_account_id)
+    with core.begin() as tx:
+        posts.decide(tx, connection.id, {post: Decision(Verdict.DUPLICATE, "echo", "")}, core.clock.now())
+    (row,) = factories.rows(core, flow.source_posts, id=post)
+    with pytest.raises(Conflict):
+        enqueueing.enqueue(core, connection.id, row["platform_post_id"], who="admin")
+    assert factories.rows(core, flow.jobs, source_post_id=post) == []
 
 
 async def test_limits_are_told_with_their_source_changed_by_name_and_taken_back(core: Core) -> None:

@@ -12,6 +12,7 @@ from admin_app.api.schemas.jobs import (
     ConfirmIn,
     DeadLetter,
     DeadLetters,
+    EnqueueIn,
     GiveUp,
     JobDetail,
     JobDone,
@@ -21,7 +22,7 @@ from admin_app.api.schemas.jobs import (
     RetryMany,
 )
 from forwarder_core.domain.jobs import JobStatus
-from forwarder_core.services import bulk, jobs, viewing
+from forwarder_core.services import bulk, enqueueing, jobs, viewing
 from forwarder_core.services.jobs import Answer
 
 router = APIRouter(prefix="/api/jobs", tags=["Jobs & logs"])
@@ -34,6 +35,13 @@ def list_jobs(query: Annotated[JobQuery, Query()], core: CoreDep) -> Page[JobOut
     shown = found[: query.limit]
     more = str(shown[-1].job.id) if len(found) > query.limit else None
     return Page(items=[JobOut.of(view) for view in shown], next_cursor=more)
+
+
+@router.post("", status_code=201)
+def enqueue(body: EnqueueIn, core: CoreDep, who: Who) -> JobDone:
+    """Forward one post by hand, whatever the rules said. 404 while the source has not shown it, 409 if it has a job."""
+    job_id = enqueueing.enqueue(core, body.connection, body.post, who=who)
+    return JobDone(job=JobOut.of(jobs.get(core, job_id)), message=f"Job {job_id} queued")
 
 
 @router.get("/dead-letter")

@@ -136,6 +136,13 @@ class JobDone(Out):
     message: str
 
 
+class EnqueueIn(Body):
+    """`post`: its address on the platform, or the platform's id."""
+
+    connection: RowId
+    post: Words = Field(min_length=1, max_length=2_000, examples=["https://www.instagram.com/reel/C0dE12/"])
+
+
 class RetryMany(Body):
     """All dead letters whose last error this is; with `connection` only those of one connection."""
 

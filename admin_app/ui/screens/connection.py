@@ -10,8 +10,8 @@ from admin_app.ui import access, connection_actions, decisions, dry_run, live, p
 from admin_app.ui.widgets import attempt, badge, say_later
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.jobs import JobStatus, WaitReason
-from forwarder_core.domain.posts import Decision
-from forwarder_core.services import backfilling, connections, dropping, jobs, overview, polling
+from forwarder_core.domain.posts import Decision, SourcePost, Verdict
+from forwarder_core.services import backfilling, connections, dropping, enqueueing, jobs, overview, polling
 from forwarder_core.services.jobs import Wanted
 from forwarder_core.services.overview import ConnectionView
 
@@ -146,7 +146,9 @@ def _posts(known: Connection) -> None:
                 st.text(words.short(post.post.caption) or post.post.platform_post_id, width="stretch")
                 st.caption(words.clock_time(post.post.posted_at, zone), width="content")
             st.caption(f"Why? {words.plain(decisions.why(decision))}")
-            _drop(known, post.id, decision)
+            with st.container(horizontal=True, gap="small"):
+                _enqueue(known, post, decision)
+                _drop(known, post.id, decision)
             if live.is_web(post.post.url):
                 st.caption(f"[Source :material/open_in_new:]({post.post.url})")
     with st.container(horizontal=True, gap="small"):
@@ -156,6 +158,18 @@ def _posts(known: Connection) -> None:
         if len(found) > _RECENT and st.button("Older posts", icon=":material/chevron_right:", key="posts-next"):
             st.session_state[f"posts-{known.id}"] = found[_RECENT - 1][0].id
             st.rerun()
+
+
+def _enqueue(known: Connection, post: SourcePost, decision: Decision) -> None:
+    """For what the rules left out: one post, because a person says so."""
+    if decision.verdict is Verdict.FORWARD or not st.button(
+        "Forward it anyway", icon=":material/forward:", key=f"enqueue-{known.id}-{post.id}", type="tertiary"
+    ):
+        return
+    who = access.require_user().username
+    if attempt(lambda: enqueueing.enqueue(access.core(), known.id, post.post.platform_post_id, who=who)):
+        say_later("The post is queued")
+        st.rerun()
 
 
 def _drop(known: Connection, post_id: int, decision: Decision) -> None:
