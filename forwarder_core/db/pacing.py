@@ -177,8 +177,10 @@ def release(
 
 def hurry(tx: Tx, job_ids: Sequence[int], now: datetime) -> None:
     """A person wants these now: the new ones among them wait for no window. Old posts keep to their days."""
-    wanted = update(jobs).where(_OWN, jobs.c.id.in_(job_ids), ~jobs.c.is_old)
-    tx.execute(wanted.values(is_urgent=True))
+    # Locked in one order first: many people may want the same ones at once.
+    ordered = select(jobs.c.id).where(_OWN, jobs.c.id.in_(job_ids), ~jobs.c.is_old).order_by(jobs.c.id)
+    new = list(tx.execute(ordered.with_for_update()).scalars())
+    tx.execute(update(jobs).where(jobs.c.id.in_(new)).values(is_urgent=True))
     waits = and_(jobs.c.status == JobStatus.RETRY_WAIT, jobs.c.wait_reason == WaitReason.WINDOW)
     tx.execute(wanted.where(waits).values(next_attempt_at=now, changed_at=now))
 
