@@ -182,7 +182,7 @@ def hurry(tx: Tx, job_ids: Sequence[int], now: datetime) -> None:
     new = list(tx.execute(ordered.with_for_update()).scalars())
     tx.execute(update(jobs).where(jobs.c.id.in_(new)).values(is_urgent=True))
     waits = and_(jobs.c.status == JobStatus.RETRY_WAIT, jobs.c.wait_reason == WaitReason.WINDOW)
-    tx.execute(wanted.where(waits).values(next_attempt_at=now, changed_at=now))
+    tx.execute(update(jobs).where(jobs.c.id.in_(new), waits).values(next_attempt_at=now, changed_at=now))
 
 
 def reprioritise(tx: Tx, connection_id: int, priority: int) -> None:
