@@ -14,7 +14,7 @@ from pathlib import Path
 from forwarder_core.crashpoints import POINTS, CrashAt, Mode
 from forwarder_core.simulator.chaos import Drill
 
-ROUND_S = 360.0  # longest one round may take until each of its crashes has happened; a busy machine needs twice 150
+ROUND_S = 360.0  # longest one round may take until each of its crashes has happened; 150 were too few under load
 _FAIL_EVERY_S = 8.0
 # A stop in good order matters where a worker holds a job; elsewhere it is an ordinary end of a process.
 _TERMED = tuple(
