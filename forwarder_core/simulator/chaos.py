@@ -28,7 +28,8 @@ from forwarder_core.simulator.verdict import End, Findings, judge
 Report = Callable[[str], None]
 T = TypeVar("T")
 
-QUIET_S = 120.0  # what has not ended so long after the last trouble is stuck
+QUIET_S = 120.0  # no post has ended for so long, without any trouble: those still open are stuck
+_LONGEST_QUIET_S = 600.0  # a slow machine drains its last uploads one by one; beyond this they are stuck all the same
 _DATABASE_BACK_S = 60.0
 _LANES = 12
 _DESTINATIONS = ("youtube", "instagram", "youtube", "youtube")
@@ -159,15 +160,18 @@ class Drill:
                 time.sleep(_LOOK_S)
 
     def settle_down(self) -> tuple[Findings, float]:
-        """Wait until every post has ended, at most `QUIET_S`; the verdict, and how long that took."""
-        began = time.monotonic()
+        """Wait until every post has ended, or none has for `QUIET_S`; the verdict, and how long that took."""
+        began = moved = time.monotonic()
         self.world.disarm()
+        before: int | None = None
         while True:
             findings = self.patiently(lambda: judge(self.core, self.world, self.lanes))
-            waited = time.monotonic() - began
+            now = time.monotonic()
             open_ones = findings.count(End.STUCK) + findings.count(End.LOST)
-            if not open_ones or waited > QUIET_S:
-                return findings, waited
+            if open_ones != before:
+                before, moved = open_ones, now
+            if not open_ones or now - moved > QUIET_S or now - began > _LONGEST_QUIET_S:
+                return findings, now - began
             self.wait(1.0)
 
     def close(self) -> None:

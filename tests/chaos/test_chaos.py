@@ -52,7 +52,7 @@ def test_nothing_is_lost_nothing_is_there_twice_nothing_is_stuck(result: ChaosRe
     assert (findings.count(End.LOST), findings.duplicated, findings.count(End.STUCK)) == (0, 0, 0), told
     assert findings.count(End.DEAD) == 0, told
     assert sum(findings.ends.values()) == findings.posts > 10
-    assert findings.count(End.UNCONFIRMED) <= 0.05 * findings.posts
+    assert findings.count(End.UNCONFIRMED) <= max(2, 0.05 * findings.posts), told
 
 
 def test_no_process_outlives_the_stack(result: ChaosResult, home: Path) -> None:

@@ -96,11 +96,16 @@ class Front:
             lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()), "", ""]
             wire.sendall("\r\n".join(lines).encode() + body)
             received = b""
-            while chunk := wire.recv(65536):
+            while not _is_whole(received) and (chunk := wire.recv(65536)):
                 received += chunk
-                if b"\r\n\r\n" in received and received.startswith(b"HTTP/1.1 101"):
-                    break
         return _read(received) if received else None
+
+
+def _is_whole(received: bytes) -> bool:
+    """Whether nothing more is to come: after a refused body nginx lingers 5 s before it closes the wire."""
+    head, end, body = received.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: (\d+)", head, re.IGNORECASE)
+    return bool(end) and (head.startswith(b"HTTP/1.1 101") or (length is not None and len(body) >= int(length[1])))
 
 
 def _read(received: bytes) -> Answer:
