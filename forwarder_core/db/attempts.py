@@ -27,6 +27,10 @@ def end(tx: Tx, attempt_id: int, state: str, now: datetime, failure: Failure | N
     )
 
 
+def began(tx: Tx, attempt_id: int) -> datetime:
+    return tx.execute(select(attempts.c.started_at).where(attempts.c.id == attempt_id)).scalar_one()
+
+
 def note(tx: Tx, lease: Lease, *, seconds: Mapping[str, float] | None = None, **values: Any) -> None:
     """Add facts to the attempt: seconds per step, bytes, proxy."""
     if seconds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
@@ -25,11 +25,23 @@ def count_failure(tx: Tx, scope: str, key: str) -> tuple[int, int]:
     return row.failures, row.openings
 
 
-def hold_open(tx: Tx, scope: str, key: str, now: datetime, until: datetime) -> None:
+def hold_open(tx: Tx, scope: str, key: str, *, since: datetime, now: datetime, until: datetime) -> None:
+    """Open it, or open it again, for a failure of what began at `since`: what began before it last opened or let a job
+    through says nothing new."""
+    is_news = or_(breakers.c.opened_at.is_(None), breakers.c.opened_at <= since)
+    tx.execute(
+        update(breakers)
+        .where(_OWN, breakers.c.scope == scope, breakers.c.key == key, is_news)
+        .values(opened_at=now, until=until, openings=breakers.c.openings + 1)
+    )
+
+
+def let_through(tx: Tx, scope: str, key: str, *, now: datetime, until: datetime) -> None:
+    """One job tries it; nothing else until `until`."""
     tx.execute(
         update(breakers)
         .where(_OWN, breakers.c.scope == scope, breakers.c.key == key)
-        .values(opened_at=now, until=until, openings=breakers.c.openings + 1)
+        .values(opened_at=now, until=until)
     )
 
 

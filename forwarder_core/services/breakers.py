@@ -17,8 +17,9 @@ from forwarder_core.services.tunables import Tuned, read
 PLATFORM = "platform"
 
 
-def note_failure(tx: Tx, failed: Errand, error: StepFailed, now: datetime) -> bool:
-    """Count a failure that may be the platform's own; True when its breaker is open now, and the retry is free."""
+def note_failure(tx: Tx, failed: Errand, error: StepFailed, *, began: datetime, now: datetime) -> bool:
+    """Count a failure that may be the platform's own, of an attempt of that age; True when its breaker is open now, and
+    the retry is free."""
     if not isinstance(error, (NetworkFailed, PlatformTransient)):
         return False
     key = (failed.source if failed.job.step is Step.FETCH else failed.destination).platform
@@ -26,7 +27,7 @@ def note_failure(tx: Tx, failed: Errand, error: StepFailed, now: datetime) -> bo
     tuned = read(tx)
     if failures < tuned.count("breaker.failures"):
         return False
-    breakers.hold_open(tx, PLATFORM, key, now, now + _rest(tuned, openings))
+    breakers.hold_open(tx, PLATFORM, key, since=began, now=now, until=now + _rest(tuned, openings))
     return True
 
 
@@ -50,12 +51,12 @@ def gate(tx: Tx, now: datetime) -> Callable[[Dispatch], bool]:
             return False
         for platform in troubled:
             held[platform] = now + rest
-            breakers.hold_open(tx, PLATFORM, platform, now, held[platform])
+            breakers.let_through(tx, PLATFORM, platform, now=now, until=held[platform])
         return True
 
     return may
 
 
 def _rest(tuned: Tuned, openings: int) -> timedelta:
-    """Twice as long every time, up to half an hour."""
+    """Twice as long each time the job that tried it failed, up to half an hour."""
     return timedelta(seconds=min(tuned.number("breaker.rest_s") * 2 ** min(openings, 10), 1_800.0))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from forwarder_core import crashpoints
-from forwarder_core.db import connections, jobs, overviews
+from forwarder_core.db import attempts, connections, jobs, overviews
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain import retries
 from forwarder_core.domain.accounts import Account
@@ -49,7 +49,7 @@ def fail(core: Core, lease: Lease, error: StepFailed) -> NextMove | None:
     failure = Failure(error.code, redact(error.message), error.action)
     with core.begin() as tx:
         failed = jobs.errand(tx, lease.job_id)
-        is_open = breakers.note_failure(tx, failed, error, now)
+        is_open = breakers.note_failure(tx, failed, error, began=attempts.began(tx, lease.attempt_id), now=now)
         policy = retry_policies.policy_of(tx, failed.job.connection_id, error.code)
         move = retries.after(error, retries_used=failed.job.retries_used, policy=policy, is_free=is_open)
         if move.status is JobStatus.RETRY_WAIT and move.wait_reason is not WaitReason.SETTLING:

@@ -20,7 +20,6 @@ from dagster._utils.hosted_user_process import recon_job_from_origin
 from dagster._utils.interrupts import capture_interrupts
 
 from forwarder_pipelines.launching.records import Records, Worker
-from forwarder_pipelines.launching.storage import open_instance
 
 FINISHED, UNFINISHED = 0, 1
 
@@ -29,7 +28,7 @@ def execute(ref: InstanceRef, records: Records, run_id: str) -> int:
     """Execute the run in this process. SIGTERM ends it: canceled if someone asked for that in Dagster, else failed."""
     with capture_interrupts():
         records.write(run_id, Worker.me())
-        with open_instance(ref) as instance:
+        with dg.DagsterInstance.from_ref(ref) as instance:
             _execute(instance, run_id)
             return FINISHED if _has_ended(instance, run_id) else UNFINISHED
 
@@ -58,7 +57,7 @@ def _has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 def close(ref: InstanceRef, run_ids: Sequence[str], reason: str) -> int:
     """Give these runs, whose process is dead, their end in Dagster; those that have one keep it."""
-    with open_instance(ref) as instance:
+    with dg.DagsterInstance.from_ref(ref) as instance:
         for run_id in run_ids:
             run = instance.get_run_by_id(run_id)
             if run is None or run.is_finished:

@@ -24,8 +24,8 @@ from forwarder_pipelines.launching.children import Children
 from forwarder_pipelines.launching.forking import Closable
 from forwarder_pipelines.launching.protocol import Act, Answer, Request
 from forwarder_pipelines.launching.records import Records
-from forwarder_pipelines.launching.storage import read_ref
 from forwarder_pipelines.launching.warm import warm
+from forwarder_pipelines.storage import read_ref
 
 _PATIENCE_S = 2.0  # with a client that connected and says nothing
 log = logging.getLogger("forwarder.launcher")

@@ -264,7 +264,7 @@ def test_twenty_runs_leave_nothing_behind(served: Bench) -> None:
         assert {served.finished(run_id) for run_id in ids} == {dg.DagsterRunStatus.SUCCESS}
     served.launcher.join()
     until(lambda: not served.server.children())
-    assert served.server.num_fds() == before
+    until(lambda: served.server.num_fds() <= before)  # the last answer may still be on its way
     assert served.server.num_threads() == 1
     assert not Records(served.folder).all()
     assert not served.server.net_connections("inet"), "a database connection of the server's own"

@@ -97,7 +97,8 @@ def test_a_job_whose_platform_rests_hides_no_later_job_of_the_same_destination(c
     later_one = add_job(core, add_connection(core, add_account(core, "youtube"), destination))
     with core.begin() as tx:
         breakers.count_failure(tx, "platform", "instagram")
-        breakers.hold_open(tx, "platform", "instagram", core.clock.now(), later(core, 60))
+        now = core.clock.now()
+        breakers.hold_open(tx, "platform", "instagram", since=now, now=now, until=later(core, 60))
     assert [job.job_id for job in forwarding.dispatchable(core)] == [later_one]
 
 

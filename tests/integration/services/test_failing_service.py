@@ -40,12 +40,20 @@ pytestmark = pytest.mark.slow
 def fail(core: Core, connection: Connection, error: StepFailed, *, step: Step = Step.FETCH, job: int = 0) -> int:
     """Have a job of the connection fail in `step`; its id."""
     job = job or add_job(core, connection)
+    end(begun(core, job), error, step)
+    return job
+
+
+def begun(core: Core, job: int) -> Carrier:
     carrier = Carrier(core, job, dispatch(core, job).dispatch_no, "run")
     assert carrier.claim()
+    return carrier
+
+
+def end(carrier: Carrier, error: StepFailed, step: Step = Step.FETCH) -> None:
     with pytest.raises(type(error)), carrier.step(step):
         raise error
     carrier.let_go()
-    return job
 
 
 def account(core: Core, account_id: int) -> dict[str, Any]:
@@ -252,6 +260,24 @@ def test_many_failures_of_one_platform_open_its_breaker_and_one_job_tries_it_aga
     assert lease is not None
     forwarding.succeed(core, lease)
     assert len(forwarding.dispatchable(core)) == 2
+
+
+def test_a_platform_rests_longer_only_when_the_job_that_tried_it_fails(core: Core, clock: ManualClock) -> None:
+    tunables.change(core, {"breaker.failures": 2, "breaker.rest_s": 100, "retry.delays_s": [1]})
+    for carrier in [begun(core, add_job(core, add_connection(core, add_account(core)))) for _ in range(6)]:
+        clock.move(0.1)
+        end(carrier, NetworkFailed("Cut."))
+    for _ in range(5):
+        clock.move(121)
+        (canary,) = forwarding.dispatchable(core)  # and its worker dies without a word
+    carrier = Carrier(core, canary.job_id, canary.dispatch_no, "run")
+    assert carrier.claim()
+    clock.move(1)
+    end(carrier, NetworkFailed("Cut."))
+    clock.move(199)
+    assert forwarding.dispatchable(core) == [], "the second rest is twice the first"
+    clock.move(2)
+    assert len(forwarding.dispatchable(core)) == 1
 
 
 def test_the_failure_of_a_worker_that_lost_the_job_is_no_failure_of_the_job(core: Core) -> None:

@@ -14,7 +14,7 @@ from forwarder_core.embedded.stack import ONCE, StackPorts, stages
 from forwarder_core.settings import Launcher, Settings
 from forwarder_pipelines.launcher import LocalRunLauncher
 from forwarder_pipelines.launching import protocol
-from forwarder_pipelines.launching.storage import read_ref
+from forwarder_pipelines.storage import read_ref
 
 PORTS = StackPorts(door=1, code_server=2, webserver=3, gateway=4, control=5)
 
