@@ -68,7 +68,7 @@ class ArchiveDestination:
             try:
                 shelf.write_part(part, media, hooks.sent)
                 video.parent.mkdir(parents=True, exist_ok=True)
-                shelf.write_card(shelf.new_part(folder), video, _facts(name, draft, media))
+                shelf.write_card(shelf.new_part(folder), video, facts_of_card(name, draft, media))
                 hooks.committing()
                 shelf.put_in_place(part, video)
             finally:
@@ -143,7 +143,7 @@ def _find(folder: Path, evidence: Evidence) -> str | None:
     return None
 
 
-def _facts(name: str, draft: Draft, media: MediaFile) -> dict[str, Any]:
+def facts_of_card(name: str, draft: Draft, media: MediaFile) -> dict[str, Any]:
     """What the card says."""
     return {
         "file": name.rpartition("/")[2],

@@ -22,6 +22,11 @@ def relative_name(day: date, title: str, marker: str) -> str:
     return f"{day:%Y/%m}/{day:%Y-%m-%d}_{slug(title)}{ending(marker)}"
 
 
+def card_of(name: str) -> str:
+    """The name of the card beside the file of this name."""
+    return f"{name.removesuffix('.mp4')}.json"
+
+
 def is_relative_name(name: str) -> bool:
     return _RELATIVE.fullmatch(name) is not None
 

@@ -91,10 +91,13 @@ SPEC = ConnectorSpec(
                 CredentialField(
                     name="login",
                     label="Login of Meta's page",
-                    help="“instagram_login” or “facebook_login”. Left empty: the Facebook login where a page id is "
-                    "given, else the Instagram login.",
+                    help="Left empty: the Facebook login where a page id is given, else the Instagram login.",
                     is_secret=False,
                     is_required=False,
+                    choices=(
+                        ("instagram_login", "Instagram login: no Facebook page needed"),
+                        ("facebook_login", "Facebook login: of the linked page; takes uploaded files"),
+                    ),
                 ),
             ),
             web_sign_in="graph_oauth",

@@ -32,7 +32,7 @@ from forwarder_core.platforms.instagram.graph_tokens import (
 
 TYPED_EXPIRY = "token_expiry"
 FIELDS = (TOKEN, IG_USER, PAGE, TYPED_EXPIRY, APP_ID, APP_SECRET, LOGIN)
-_TOKEN = re.compile(r"[\x21-\x7e]{16,1024}")
+_TOKEN = re.compile(r"[\x21-\x7e]{8,1024}")
 _APP_SECRET = re.compile(r"[0-9A-Za-z]{16,128}")
 _ID = re.compile(r"\d{3,30}")
 

@@ -38,6 +38,7 @@ _MODULE = "forwarder_core.platforms.youtube.download_child"
 _ROOT = Path(__file__).resolve().parents[3]
 _RUNTIMES = ("deno", "node", "bun", "quickjs")
 _END_S = 5.0
+_SILENCE_S = 30.0
 _HEAD_BYTES, _MP4, _MATROSKA = 64, b"ftyp", b"\x1a\x45\xdf\xa3"  # what the two kinds of file begin with
 
 Progress = Callable[[int, int | None], None]
@@ -156,6 +157,7 @@ def _order_line(order: Order, folder: Path, exit_: Exit) -> bytes:
         "folder": str(folder),
         "proxy": exit_.proxy.url if exit_.proxy else "",
         "cookies": order.cookies,
+        "silence_s": min(_SILENCE_S, exit_.answer_s),
         "max_bytes": order.limits.max_bytes,
         "memory_bytes": order.limits.memory_bytes,
         "ffmpeg": _ffmpeg(),

@@ -5,9 +5,9 @@ what a trouble means (download_errors.py). Run as `python -m forwarder_core.plat
 The fact to know: it lives as long as the pipe from its parent. When that closes, whatever the reason, it ends with
 everything it has started; so a killed worker leaves no download behind.
 
-Order: video_id, folder, proxy (URL or ""), cookies (Netscape text or ""), max_bytes, memory_bytes, ffmpeg (path or ""),
-runtimes (JavaScript runtimes by name). Lines: {"progress": [done, total]}, at the end {"done": name} or
-{"failed": {"text", "warnings", "kinds", "status", "in_file"}}.
+Order: video_id, folder, proxy (URL or ""), cookies (Netscape text or ""), silence_s (the longest wait for a byte),
+max_bytes, memory_bytes, ffmpeg (path or ""), runtimes (JavaScript runtimes by name). Lines: {"progress": [done,
+total]}, at the end {"done": name} or {"failed": {"text", "warnings", "kinds", "status", "in_file"}}.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_SOCKET_TIMEOUT_S = 30
 _PROGRESS_EVERY_S = 0.2
 _KEPT_WARNINGS = 20
 _JOINED = "bv*[vcodec^=avc1][width<=1080]+ba[acodec^=mp4a]/"
@@ -112,7 +111,7 @@ def options(order: Mapping[str, Any]) -> dict[str, Any]:
         "proxy": order["proxy"],  # "" is "none", while leaving it out would read the environment
         "compat_opts": {"no-certifi"},  # trust what SSL_CERT_FILE names, else the system's
         "cookiefile": io.StringIO(order["cookies"]) if order["cookies"] else None,
-        "socket_timeout": _SOCKET_TIMEOUT_S,
+        "socket_timeout": order["silence_s"],
         "retries": 2,
         "extractor_retries": 1,
         "fragment_retries": 2,
