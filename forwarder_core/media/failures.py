@@ -42,7 +42,13 @@ def failure(returncode: int, stderr: str) -> StepFailed:
             raw=raw,
             action="Free space on the disk that holds FORWARDER_HOME; the job goes on by itself.",
         )
-    if returncode in (-signal.SIGKILL, 128 + signal.SIGKILL) or "Cannot allocate memory" in stderr:
+    if "Cannot allocate memory" in stderr:  # our own limit says so; a server without memory kills
+        return MediaRejected(
+            "The video needs more memory than one transform may take.",
+            raw=raw,
+            action="Export the video as MP4 (H.264, 8 bit, 4:2:0) at 4K or less and post it anew.",
+        )
+    if returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
         return LocalFailed(
             "ffmpeg was stopped by the system, most likely for lack of memory.",
             raw=raw,

@@ -41,7 +41,11 @@ def _smaller(plan: Plan) -> Plan | None:
     placement = plan.placement and plan.placement.times(_SMALLER)
     geometry = plan.geometry.times(_SMALLER)
     if placement:
-        geometry = replace(geometry, width=placement.video.width, height=placement.video.height)
+        room = placement.video
+        geometry = replace(geometry, width=room.width, height=room.height)
+        if plan.is_blurred:  # rounding may not make it larger than the room it stands in
+            inner = min(geometry.scale_width, room.width), min(geometry.scale_height, room.height)
+            geometry = replace(geometry, scale_width=inner[0], scale_height=inner[1])
     width, height = (placement or geometry).width, (placement or geometry).height
     if width < plan.least_size[0] or height < plan.least_size[1]:
         return None

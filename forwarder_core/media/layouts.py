@@ -110,7 +110,10 @@ def _halves(width: int, height: int, border: int, position: Position) -> tuple[B
 
 
 def _fitted(aspect: float, room: Box, fit: Fit) -> tuple[Geometry, Box]:
+    """Where the video would leave room beside itself, `blur` gives it all of the room, to be laid before itself."""
     scale_width, scale_height = (around if fit is Fit.CROP else inside)(aspect, room.width, room.height)
+    if fit is Fit.BLUR:
+        return Geometry(scale_width=scale_width, scale_height=scale_height, width=room.width, height=room.height), room
     width, height = min(scale_width, room.width), min(scale_height, room.height)
     x = room.x + even_down((room.width - width) / 2)
     y = room.y + even_down((room.height - height) / 2)

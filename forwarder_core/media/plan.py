@@ -27,6 +27,7 @@ COMPATIBLE_FPS = 30.0
 MIN_KBPS = 250
 _SIZE_MARGIN = 0.93  # one pass at maxrate = budget overshoots by 4 % (measured); the container takes the rest
 _TRIM_MARGIN_S = 0.25  # copied packets end up to 0.17 s behind the cut: three reordered frames and an AAC frame
+_HD_PIXELS = 1080 * 1920
 _AUDIO_KBPS = 128
 _AUDIO_HZ = 48000
 LOUDNESS_LUFS = -14.0  # what YouTube and Instagram turn louder sound down to
@@ -86,6 +87,11 @@ class Plan:
     sound_from_s: float | None = None  # when the source is first heard; None = never
     cost_cpu_s: float = 0.0
 
+    @property
+    def is_large(self) -> bool:
+        """More than 1080x1920 pixels may come in or go out: such an encode needs more memory than most."""
+        return self.is_shrunk or self.width * self.height > _HD_PIXELS
+
     def to_dict(self) -> dict[str, Any]:
         """For a JSON column; rates as `30000/1001`."""
         return asdict(self) | {"fps": str(self.fps), "reasons": list(self.reasons), "notes": list(self.notes)}
@@ -144,7 +150,7 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
         is_interlaced=probe.is_interlaced,
         tone_map_from=probe.color_transfer if video_reasons and probe.is_hdr and can_tone_map else None,
         is_shrunk=geometry.scale_width * geometry.scale_height < probe.width * probe.height,
-        is_blurred=options.fit is Fit.BLUR and geometry.is_padded and placement is None,
+        is_blurred=options.fit is Fit.BLUR and geometry.is_padded,
         loudness_lufs=loudness_lufs,
         crf=18 if options.upscale or options.upscale_to_4k or options.quality is Quality.ORIGINAL else 20,
         video_kbps=_budget(limits, duration_s, 0 if audio is Stream.NONE else audio_kbps) if video_reasons else 0,

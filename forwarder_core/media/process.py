@@ -24,7 +24,9 @@ from forwarder_core.errors import FfmpegMissing, LocalFailed
 
 _TERM_S = 3.0
 _NICE = 10
-_LIMITS = {"core": 0, "data": 3 << 30, "fsize": 16 << 30, "nofile": 512}  # 4K needs 1 GB; bytes but for nofile
+_LIMITS = {"core": 0, "stack": 2 << 20, "fsize": 16 << 30, "nofile": 512}  # bytes but for nofile
+_MEMORY_BYTES, _LARGE_TIMES = 1 << 30, 3  # 1080x1920 takes 0.35 GB on two cores, with 24 threads 0.6; 4K 1.0
+_FREE_CORES, _MEMORY_OF_A_CORE_BYTES = 4, 128 << 20  # each more brings threads, with frames of their own
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR")
 
@@ -35,14 +37,17 @@ def bare_environment() -> dict[str, str]:
 
 
 class Child:
-    """A running program; `argv[0]` is its absolute path. Reaped by wait4, the only call that tells what it used."""
+    """A running program; `argv[0]` is its absolute path. Reaped by wait4, the only call that tells what it used.
 
-    def __init__(self, argv: Sequence[str]) -> None:
+    `is_large`: it works on pictures beyond 1080x1920 and may take three times the memory.
+    """
+
+    def __init__(self, argv: Sequence[str], *, is_large: bool = False) -> None:
         if not os.access(argv[0], os.X_OK):  # behind setpriv and nice it would look like a failure of the file
             raise LocalFailed(f"{argv[0]} is not there any more.", action=FfmpegMissing.action)
         try:
             self.process = subprocess.Popen(
-                [*prefix(), *argv],
+                [*prefix(is_large=is_large), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -99,17 +104,24 @@ class Child:
             os.killpg(self.process.pid, number)
 
 
-def prefix() -> list[str]:
+def memory_bytes(cores: int, *, is_large: bool = False) -> int:
+    """The most a child may take: 1 GiB for a video of 1080x1920 on a machine of up to four cores."""
+    times = _LARGE_TIMES if is_large else 1
+    return times * (_MEMORY_BYTES + max(0, cores - _FREE_CORES) * _MEMORY_OF_A_CORE_BYTES)
+
+
+def prefix(*, is_large: bool = False) -> list[str]:
     """What stands before the program: a nicer priority and, on Linux, no network, limits, death with the parent.
 
     The network goes first: a new user namespace would make the kernel forget whose death is meant.
     """
     setpriv, nice, prlimit = _setpriv(), shutil.which("nice"), shutil.which("prlimit")
+    bounds = _LIMITS | {"data": memory_bytes(os.cpu_count() or 1, is_large=is_large)}
     if setpriv and nice and prlimit:
-        limits = [f"--{name}={value}" for name, value in _LIMITS.items()]
+        limits = [f"--{name}={value}" for name, value in bounds.items()]
         tied = [setpriv, "--pdeathsig", "KILL", "--", nice, "-n", str(_NICE), prlimit, *limits, "--"]
         return [*_without_network(), *tied]
-    limits = [f"{name}={value}" for name, value in _LIMITS.items()]
+    limits = [f"{name}={value}" for name, value in bounds.items()]
     return [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), ",".join(limits)]
 
 

@@ -58,7 +58,7 @@ def measure(
         return Quality(ssim=1.0, vmaf=None, seconds=plan.duration_s, note="the picture was not encoded: it is the same")
     seconds = min(LOOKED_AT_S, plan.duration_s)
     argv = _argv(plan, source, made, size, seconds, ffmpeg, image)
-    said = run(argv, duration_s=seconds, cancelled=cancelled).stderr
+    said = run(argv, duration_s=seconds, cancelled=cancelled, is_large=plan.is_large).stderr
     ssim, vmaf = _SSIM.findall(said), _VMAF.findall(said)
     return Quality(
         ssim=float(ssim[-1]) if ssim else 0.0,

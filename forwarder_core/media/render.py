@@ -152,7 +152,13 @@ class _Work:
         self._run(graph.keyframes_argv(self.ffmpeg, self.part, self.cover_part, video_index=index), None)
 
     def _run(self, argv: list[str], progress: OnProgress | None) -> Ran:
-        ran = run(argv, duration_s=self.plan.duration_s, progress=progress, cancelled=self.cancelled)
+        ran = run(
+            argv,
+            duration_s=self.plan.duration_s,
+            progress=progress,
+            cancelled=self.cancelled,
+            is_large=self.plan.is_large,
+        )
         self.cpu_s += ran.cpu_s
         return ran
 

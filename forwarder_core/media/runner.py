@@ -58,13 +58,14 @@ def run(
     progress: OnProgress | None = None,
     cancelled: IsCancelled | None = None,
     clocks: Clocks = DEFAULT_CLOCKS,
+    is_large: bool = False,
 ) -> Ran:
-    """Run to the end. `duration_s` is what will come out; it scales progress and the wall limit.
+    """Run to the end. `duration_s` is what will come out; it scales progress and the wall limit. `is_large`: Child's.
 
     Raises Cancelled within 4 s of the wish, LocalFailed when stuck or killed, else what `failures` makes of it.
     Whatever leaves this function, an error out of `progress` included, no process is left.
     """
-    child = Child(argv)
+    child = Child(argv, is_large=is_large)
     try:
         watch = _Watch(child, ProgressReader(duration_s), progress, cancelled)
         watch.until_the_end(clocks.stall_s, clocks.wall_of(duration_s))

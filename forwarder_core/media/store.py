@@ -93,6 +93,10 @@ class MediaStore:
         """Delete a job's folder. Harmless when there is none."""
         _delete(self.folder(job_id).path)
 
+    def bytes_of(self, job_id: int | str) -> int:
+        """What a job's folder holds; 0 where there is none."""
+        return sum(path.stat().st_size for path in self.folder(job_id).path.rglob("*") if path.is_file())
+
     def job_ids(self) -> Iterator[str]:
         """The ids that have a folder, for retention."""
         with contextlib.suppress(FileNotFoundError):
