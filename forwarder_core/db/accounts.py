@@ -221,6 +221,12 @@ def failures_in_a_row(tx: Tx, account_id: int) -> int:
     return found or 0
 
 
+def is_failing_by(tx: Tx, account_id: int, codes: Sequence[str]) -> bool:
+    """Did the latest look at this source fail with one of these errors?"""
+    failing = select(watches.c.failures > 0).where(watches.c.last_error_code.in_(codes))
+    return bool(tx.execute(failing.where(watches.c.account_id == account_id)).scalar_one_or_none())
+
+
 def oldest_success(tx: Tx) -> datetime | None:
     """When the watch that is furthest behind last succeeded, among those that ever did."""
     oldest: datetime | None = tx.execute(select(func.min(watches.c.succeeded_at))).scalar_one()

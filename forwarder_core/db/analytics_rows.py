@@ -5,7 +5,7 @@ What a figure of several days needs of single jobs (percentiles) is read from th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -28,7 +28,6 @@ from forwarder_core.db.tables.analytics import (
 )
 from forwarder_core.db.tables.flow import connections, jobs
 from forwarder_core.domain.analytics import Period, Tally
-from forwarder_core.domain.anomalies import Hours
 
 _MARK = "jobs"
 
@@ -38,7 +37,7 @@ class ConnectionDay:
     day: date
     connection_id: int
     tally: Tally
-    hours: Hours
+    hours: Mapping[int, tuple[int, int]]  # succeeded and failed, by local hour
     last_failed_at: datetime | None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import literal, select, update
 
 from forwarder_core.db.engine import Tx
+from forwarder_core.db.tables.accounts import proxies
 from forwarder_core.db.tables.flow import attempts, jobs
 from forwarder_core.domain.jobs import Failure, Lease
 
@@ -28,7 +29,8 @@ def end(tx: Tx, attempt_id: int, state: str, now: datetime, failure: Failure | N
 
 
 def began(tx: Tx, attempt_id: int) -> datetime:
-    return tx.execute(select(attempts.c.started_at).where(attempts.c.id == attempt_id)).scalar_one()
+    at: datetime = tx.execute(select(attempts.c.started_at).where(attempts.c.id == attempt_id)).scalar_one()
+    return at
 
 
 def note(tx: Tx, lease: Lease, *, seconds: Mapping[str, float] | None = None, **values: Any) -> None:
@@ -39,5 +41,7 @@ def note(tx: Tx, lease: Lease, *, seconds: Mapping[str, float] | None = None, **
 
 
 def of_job(tx: Tx, job_id: int) -> list[dict[str, Any]]:
-    query = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.n)
-    return [dict(row) for row in tx.execute(query).mappings()]
+    """By number; `proxy_alias`: what the proxy it went through is called today."""
+    query = select(attempts, proxies.c.alias.label("proxy_alias"))
+    query = query.outerjoin(proxies, proxies.c.id == attempts.c.proxy_id).where(attempts.c.job_id == job_id)
+    return [dict(row) for row in tx.execute(query.order_by(attempts.c.n)).mappings()]

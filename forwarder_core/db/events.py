@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE, found_by
 from forwarder_core.db.engine import Tx
+from forwarder_core.db.spans import within
 from forwarder_core.db.tables.system import log_events, settings, workers
 
 
@@ -29,10 +30,7 @@ def logs(tx: Tx, *, before_id: int, limit: int, oldest_first: bool = False, **wa
     for name in ("job_id", "connection_id", "account_id", "level", "code"):
         if wanted.get(name) is not None:
             query = query.where(log_events.c[name] == wanted[name])
-    if wanted.get("since"):
-        query = query.where(log_events.c.at >= wanted["since"])
-    if wanted.get("until"):
-        query = query.where(log_events.c.at <= wanted["until"])
+    query = query.where(*within(tx, log_events.c.id, log_events.c.at, wanted.get("since"), wanted.get("until")))
     if wanted.get("q"):
         query = query.where(found_by(log_events.c.search, wanted["q"]))
     order = log_events.c.id.asc() if oldest_first else log_events.c.id.desc()
@@ -54,8 +52,13 @@ def beats(tx: Tx) -> list[dict[str, Any]]:
     return [dict(row) for row in tx.execute(select(workers).order_by(workers.c.name)).mappings()]
 
 
-def forget_workers(tx: Tx, before: datetime) -> None:
-    tx.execute(delete(workers).where(workers.c.seen_at < before))
+def hosts_heard_since(tx: Tx, since: datetime) -> set[str]:
+    """The machines of which any process has shown a sign of life."""
+    return set(tx.execute(select(workers.c.host).where(workers.c.seen_at >= since)).scalars())
+
+
+def forget_workers(tx: Tx, before: datetime) -> int:
+    return tx.execute(delete(workers).where(workers.c.seen_at < before)).rowcount
 
 
 def setting_values(tx: Tx) -> dict[str, Any]:

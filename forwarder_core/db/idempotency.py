@@ -64,5 +64,5 @@ def let_go(tx: Tx, row_id: int, claimed_at: datetime) -> None:
     tx.execute(delete(keys).where(keys.c.id == row_id, keys.c.claimed_at == claimed_at, keys.c.status.is_(None)))
 
 
-def forget(tx: Tx, now: datetime) -> None:
-    tx.execute(delete(keys).where(keys.c.expires_at <= now))
+def forget(tx: Tx, now: datetime) -> int:
+    return tx.execute(delete(keys).where(keys.c.expires_at <= now)).rowcount

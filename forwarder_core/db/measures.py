@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, or_, select, true
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.dispatch import DESTINATION, SOURCE, may_run
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.accounts import accounts, proxies, proxy_checks
-from forwarder_core.db.tables.flow import connections, decisions, jobs
+from forwarder_core.db.tables.flow import attempts, connections, decisions, jobs
 from forwarder_core.db.tables.roads import threshold_states
 from forwarder_core.db.tables.tokens import tokens
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.domain.posts import Verdict
+from forwarder_core.errors import ProxyBlocked, ProxyFailed
 
 _ENDED = (JobStatus.SUCCESS, JobStatus.DEAD)
 _LAST_FORWARDS = 30
@@ -45,10 +46,24 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class ProxyTally:
+    """`n` of what is counted, checks or jobs."""
+
     id: int
     alias: str
-    checks: int
+    n: int
     failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A credential only a person can renew, and when it ends. `label` is empty for the account's own one."""
+
+    id: int
+    account_id: int
+    account: str
+    platform: str
+    label: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,34 @@ def by_proxy(tx: Tx, last: int) -> list[ProxyTally]:
         .order_by(proxies.c.id)
     )
     return [ProxyTally(row.id, row.alias, row.n, row.failed) for row in tx.execute(query)]
+
+
+def by_proxy_used(tx: Tx, last: int) -> list[ProxyTally]:
+    """The last so many attempts of jobs through each proxy; failed are those that failed at it."""
+    through = select(attempts.c.error_code).where(attempts.c.proxy_id == proxies.c.id, attempts.c.ended_at.is_not(None))
+    recent = through.order_by(attempts.c.id.desc()).limit(last).lateral("recent")
+    failed = func.count().filter(recent.c.error_code.in_((ProxyFailed.code, ProxyBlocked.code)))
+    query = (
+        select(proxies.c.id, proxies.c.alias, func.count().label("n"), failed.label("failed"))
+        .join(recent, true())
+        .where(proxies.c.workspace_id == WORKSPACE)
+        .group_by(proxies.c.id, proxies.c.alias)
+        .order_by(proxies.c.id)
+    )
+    return [ProxyTally(row.id, row.alias, row.n, row.failed) for row in tx.execute(query)]
+
+
+def sign_ins(tx: Tx) -> list[SignIn]:
+    """Of every account that wants alerts about its sign-ins."""
+    query = (
+        select(tokens.c.id, tokens.c.account_id, accounts.c.alias, accounts.c.platform, tokens.c.label)
+        .add_columns(tokens.c.expires_at)
+        .join(accounts, accounts.c.id == tokens.c.account_id)
+        .where(tokens.c.workspace_id == WORKSPACE, tokens.c.expires_at.is_not(None))
+        .where(func.coalesce(accounts.c.alerts["enabled"].as_boolean(), true()))
+        .order_by(tokens.c.id)
+    )
+    return [SignIn(*row) for row in tx.execute(query)]
 
 
 def oldest_runnable(tx: Tx, now: datetime) -> datetime | None:

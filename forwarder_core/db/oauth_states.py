@@ -52,9 +52,9 @@ def use(tx: Tx, state_hash: str, now: datetime) -> bool:
     return tx.execute(mine).rowcount == 1
 
 
-def forget(tx: Tx, before: datetime) -> None:
+def forget(tx: Tx, before: datetime) -> int:
     """Those that ended before then; until then the reason they are refused for can be told."""
-    tx.execute(delete(oauth_states).where(_OWN, oauth_states.c.expires_at < before))
+    return tx.execute(delete(oauth_states).where(_OWN, oauth_states.c.expires_at < before)).rowcount
 
 
 def forget_all(tx: Tx) -> None:

@@ -5,24 +5,23 @@ Reading only; every write of these rows is in the module of its noun.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import Row, Select, func, or_, select
 
-from forwarder_core.db.columns import WORKSPACE, found_by
+from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.jobs import job_of
 from forwarder_core.db.tables.accounts import accounts, proxies, watches
 from forwarder_core.db.tables.flow import connections, jobs, media_files, source_posts
 from forwarder_core.domain.accounts import AccountStatus
 from forwarder_core.domain.jobs import Job, JobStatus, WaitReason
-from forwarder_core.domain.searching import exact_id
 
 _OWN = jobs.c.workspace_id == WORKSPACE
-_SHOWN = jobs.c.deleted_at.is_(None)  # a dead letter the admin deleted is on no list
+SHOWN = jobs.c.deleted_at.is_(None)  # a dead letter the admin deleted is on no list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,8 @@ class JobView:
     changed_at: datetime
 
 
-def _views() -> Select[Any]:
+def views() -> Select[Any]:
+    """What `view_of` reads."""
     return (
         select(
             jobs,
@@ -51,71 +51,21 @@ def _views() -> Select[Any]:
         )
         .join(connections, connections.c.id == jobs.c.connection_id)
         .join(source_posts, source_posts.c.id == jobs.c.source_post_id)
-        .where(_OWN, _SHOWN)
+        .where(_OWN, SHOWN)
     )
 
 
 def job(tx: Tx, job_id: int) -> JobView | None:
-    row = tx.execute(_views().where(jobs.c.id == job_id)).one_or_none()
-    return None if row is None else _view_of(row)
-
-
-def job_page(
-    tx: Tx, *, before_id: int, limit: int, oldest_first: bool = False, q: str | None = None, **wanted: Any
-) -> list[JobView]:
-    """Newest first by id, or oldest first from `before_id` on. `wanted`: status (sequence), connection_id, account_id,
-    error, since, until. `q`: beginnings of words of the caption, or an id exactly."""
-    beyond = jobs.c.id > before_id if oldest_first else jobs.c.id < before_id
-    query = _views().where(beyond, *_wanted(wanted), *_searched(tx, q))
-    ordered = query.order_by(jobs.c.id.asc() if oldest_first else jobs.c.id.desc())
-    return [_view_of(row) for row in tx.execute(ordered.limit(limit))]
-
-
-def _searched(tx: Tx, typed: str | None) -> list[ColumnElement[bool]]:
-    """An id that is there goes before words: who types one means it."""
-    if not typed or not typed.strip():
-        return []
-    number = exact_id(typed)
-    known = select(accounts.c.id).where(accounts.c.workspace_id == WORKSPACE)  # what the index of post ids begins with
-    same = select(source_posts.c.id).where(
-        source_posts.c.account_id.in_(known), source_posts.c.platform_post_id == typed.strip()
-    )
-    post_ids = list(tx.execute(same.limit(100)).scalars())
-    job_ids = list(tx.execute(select(jobs.c.id).where(_OWN, jobs.c.id == number)).scalars()) if number else []
-    if post_ids or job_ids:
-        return [or_(jobs.c.source_post_id.in_(post_ids), jobs.c.id.in_(job_ids))]
-    found = select(source_posts.c.id).where(found_by(source_posts.c.search, typed))
-    return [jobs.c.source_post_id.in_(found)]
-
-
-def count_jobs(tx: Tx, *, q: str | None = None, **wanted: Any) -> int:
-    query = (
-        select(func.count())
-        .select_from(jobs.join(connections, connections.c.id == jobs.c.connection_id))
-        .where(_OWN, _SHOWN, *_wanted(wanted), *_searched(tx, q))
-    )
-    return tx.execute(query).scalar_one()
+    row = tx.execute(views().where(jobs.c.id == job_id)).one_or_none()
+    return None if row is None else view_of(row)
 
 
 def moving(tx: Tx, *, since: datetime, limit: int) -> list[JobView]:
     """What is under way or waiting, and what ended after `since`; running ones first, then the latest change."""
     under_way = jobs.c.status.not_in([s.value for s in JobStatus if s.is_terminal])
-    query = _views().where(or_(under_way, jobs.c.changed_at >= since))
+    query = views().where(or_(under_way, jobs.c.changed_at >= since))
     running_first = (jobs.c.status == JobStatus.RUNNING).desc()
-    return [_view_of(row) for row in tx.execute(query.order_by(running_first, jobs.c.changed_at.desc()).limit(limit))]
-
-
-def _wanted(wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    ends = (connections.c.source_account_id, connections.c.destination_account_id)
-    clauses: dict[str, Callable[[Any], ColumnElement[bool]]] = {
-        "status": jobs.c.status.in_,
-        "connection_id": lambda value: jobs.c.connection_id == value,
-        "account_id": lambda value: or_(*(end == value for end in ends)),
-        "error": lambda value: jobs.c.error_code == value,
-        "since": lambda value: jobs.c.created_at >= value,
-        "until": lambda value: jobs.c.created_at <= value,
-    }
-    return [clauses[name](value) for name, value in wanted.items() if value not in (None, (), [])]
+    return [view_of(row) for row in tx.execute(query.order_by(running_first, jobs.c.changed_at.desc()).limit(limit))]
 
 
 def plan_of(tx: Tx, job_id: int) -> dict[str, Any]:
@@ -170,7 +120,7 @@ def proxy_names(tx: Tx, proxy_ids: Sequence[int]) -> dict[int, str]:
     return {row.id: row.alias for row in tx.execute(query)}
 
 
-def _view_of(row: Row[Any]) -> JobView:
+def view_of(row: Row[Any]) -> JobView:
     return JobView(
         job=job_of(row),
         connection_name=row.connection_name,

@@ -7,12 +7,12 @@ many ask at once no more than the allowed number reach the costly check.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
@@ -24,9 +24,14 @@ _ATTEMPTS_LOCK = 7_302_118_447_003  # one counter of sign-ins at a time, in all 
 
 @dataclass(frozen=True, slots=True)
 class User:
+    """`totp`, `totp_pending`: sealed secrets of the second factor, in use and not proven yet."""
+
     id: int
     username: str
     password_hash: str = field(repr=False)
+    totp: bytes | None = field(default=None, repr=False)
+    totp_pending: bytes | None = field(default=None, repr=False)
+    recovery_codes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,18 @@ class StoredSession:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """One line of the audit log."""
+
+    id: int
+    at: datetime
+    who: str
+    what: str
+    target: str
+    details: Mapping[str, Any]
+
+
 # ---- users ------------------------------------------------------------------------------------------------------
 
 
@@ -52,7 +69,9 @@ def has_user(tx: Tx) -> bool:
 def find_user(tx: Tx, username: str) -> User | None:
     query = select(users).where(users.c.workspace_id == WORKSPACE, users.c.username == username)
     row = tx.execute(query).one_or_none()
-    return None if row is None else User(row.id, row.username, row.password_hash)
+    if row is None:
+        return None
+    return User(row.id, row.username, row.password_hash, row.totp, row.totp_pending, len(row.recovery_codes))
 
 
 def add_user(tx: Tx, username: str, password_hash: str, now: datetime) -> bool:
@@ -65,6 +84,44 @@ def add_user(tx: Tx, username: str, password_hash: str, now: datetime) -> bool:
 def set_password(tx: Tx, user_id: int, password_hash: str, now: datetime) -> None:
     values = {"password_hash": password_hash, "password_changed_at": now}
     tx.execute(update(users).where(users.c.id == user_id).values(**values))
+
+
+def propose_totp(tx: Tx, user_id: int, sealed: bytes) -> None:
+    tx.execute(update(users).where(users.c.id == user_id).values(totp_pending=sealed))
+
+
+def begin_totp(tx: Tx, user_id: int, sealed: bytes, step: int, code_hashes: Sequence[str]) -> bool:
+    """What was proposed is in use from now on. False where something else was proposed meanwhile."""
+    proposed = (users.c.id == user_id, users.c.totp_pending == sealed)
+    values = {"totp": sealed, "totp_pending": None, "totp_step": step, "recovery_codes": list(code_hashes)}
+    return tx.execute(update(users).where(*proposed).values(**values)).rowcount == 1
+
+
+def end_totp(tx: Tx, user_id: int) -> None:
+    values: dict[str, Any] = {"totp": None, "totp_pending": None, "totp_step": None, "recovery_codes": []}
+    tx.execute(update(users).where(users.c.id == user_id).values(**values))
+
+
+def use_totp_step(tx: Tx, user_id: int, step: int) -> bool:
+    """Take the code of this time step; False where it, or a later one, was taken before."""
+    fresh = or_(users.c.totp_step.is_(None), users.c.totp_step < step)
+    return tx.execute(update(users).where(users.c.id == user_id, fresh).values(totp_step=step)).rowcount == 1
+
+
+def use_recovery_code(tx: Tx, user_id: int, code_hash: str) -> bool:
+    """Take this code away; False where it is not there (any more)."""
+    left = users.c.recovery_codes - code_hash
+    there = users.c.recovery_codes.has_key(code_hash)
+    return tx.execute(update(users).where(users.c.id == user_id, there).values(recovery_codes=left)).rowcount == 1
+
+
+def sealed_totps(tx: Tx) -> list[tuple[int, bytes | None, bytes | None]]:
+    """id, `totp`, `totp_pending` of every user, for the change of keys."""
+    return [(row.id, row.totp, row.totp_pending) for row in tx.execute(select(users).with_for_update())]
+
+
+def keep_totps(tx: Tx, user_id: int, totp: bytes | None, pending: bytes | None) -> None:
+    tx.execute(update(users).where(users.c.id == user_id).values(totp=totp, totp_pending=pending))
 
 
 # ---- attempts to sign in ----------------------------------------------------------------------------------------
@@ -156,10 +213,20 @@ def audit(
     tx.execute(insert(audit_log).values(who=who, what=what, target=target, details=dict(details or {}), at=now))
 
 
-def audits(tx: Tx, *, limit: int) -> list[dict[str, Any]]:
-    """Newest first."""
-    query = select(audit_log).where(audit_log.c.workspace_id == WORKSPACE)
-    return [dict(row) for row in tx.execute(query.order_by(audit_log.c.id.desc()).limit(limit)).mappings()]
+def deeds(tx: Tx, *, before_id: int, limit: int, who: str | None = None, q: str | None = None) -> list[Deed]:
+    """Newest first. `who`: exactly; `q`: part of what was done or of its target."""
+    query = select(audit_log).where(audit_log.c.workspace_id == WORKSPACE, audit_log.c.id < before_id)
+    if who:
+        query = query.where(audit_log.c.who == who)
+    if q:
+        words = q.replace(" ", "_")
+        query = query.where(
+            or_(audit_log.c.what.icontains(words, autoescape=True), audit_log.c.target.icontains(q, autoescape=True))
+        )
+    return [
+        Deed(id=row.id, at=row.at, who=row.who, what=row.what, target=row.target, details=row.details)
+        for row in tx.execute(query.order_by(audit_log.c.id.desc()).limit(limit))
+    ]
 
 
 def count_sessions(tx: Tx) -> int:

@@ -132,8 +132,8 @@ def with_decisions(tx: Tx, connection_id: int, *, before: int, limit: int) -> li
     query = (
         select(source_posts, decisions)
         .join(decisions, decisions.c.source_post_id == source_posts.c.id)
-        .where(_OWN, decisions.c.connection_id == connection_id, source_posts.c.id < before)
-        .order_by(source_posts.c.id.desc())
+        .where(_OWN, decisions.c.connection_id == connection_id, decisions.c.source_post_id < before)
+        .order_by(decisions.c.source_post_id.desc())  # as the index of one decision a post has them
         .limit(limit)
     )
     return [

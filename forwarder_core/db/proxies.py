@@ -190,43 +190,44 @@ def job_turn(tx: Tx, job_id: int) -> tuple[int, int]:
     return connection_id, tx.execute(earlier).scalar_one()
 
 
-def last_label(tx: Tx, job_id: int) -> str | None:
-    """The address of the proxy the job's latest attempt went through, where it has called already."""
-    query = select(attempts.c.proxy).where(attempts.c.job_id == job_id).order_by(attempts.c.n.desc()).limit(1)
-    label: str | None = tx.execute(query).scalar_one_or_none()
-    return label
+def last_used(tx: Tx, job_id: int) -> int | None:
+    """The proxy the job's latest attempt went through, where it has called already."""
+    query = select(attempts.c.proxy_id).where(attempts.c.job_id == job_id).order_by(attempts.c.n.desc()).limit(1)
+    used: int | None = tx.execute(query).scalar_one_or_none()
+    return used
 
 
-def attempts_through(tx: Tx, since: datetime) -> dict[str, int]:
-    """How many attempts since then went through each proxy, by its address."""
-    query = select(attempts.c.proxy, func.count()).join(jobs, jobs.c.id == attempts.c.job_id)
-    recent = query.where(jobs.c.changed_at >= since, attempts.c.started_at >= since, attempts.c.proxy.is_not(None))
-    return {str(label): int(n) for label, n in tx.execute(recent.group_by(attempts.c.proxy))}
+def attempts_through(tx: Tx, since: datetime) -> dict[int, int]:
+    """How many attempts since then went through each proxy."""
+    query = select(attempts.c.proxy_id, func.count()).join(jobs, jobs.c.id == attempts.c.job_id)
+    recent = query.where(jobs.c.changed_at >= since, attempts.c.started_at >= since, attempts.c.proxy_id.is_not(None))
+    return {int(used): int(n) for used, n in tx.execute(recent.group_by(attempts.c.proxy_id))}
 
 
-def failures_through(tx: Tx, since: datetime) -> list[tuple[str, datetime, bool]]:
-    """Attempts since then that failed at their proxy: its address, when, and whether that is sure. It is not where only
-    the answer was lost."""
+def failures_through(tx: Tx, since: datetime) -> list[tuple[int, str, datetime, bool]]:
+    """Attempts since then that failed at their proxy: which, its address then, when, and whether that is sure. It is
+    not where only the answer was lost."""
     at = func.coalesce(attempts.c.ended_at, attempts.c.started_at)
-    query = select(attempts.c.proxy, at, attempts.c.error_code).join(jobs, jobs.c.id == attempts.c.job_id)
-    recent = query.where(jobs.c.changed_at >= since, attempts.c.started_at >= since, attempts.c.proxy.is_not(None))
+    query = select(attempts.c.proxy_id, attempts.c.proxy, at, attempts.c.error_code)
+    query = query.join(jobs, jobs.c.id == attempts.c.job_id)
+    recent = query.where(jobs.c.changed_at >= since, attempts.c.started_at >= since, attempts.c.proxy_id.is_not(None))
     failed = recent.where(attempts.c.error_code.in_((ProxyFailed.code, OutcomeUnknown.code)))
-    return [(str(row[0]), row[1], row[2] == ProxyFailed.code) for row in tx.execute(failed)]
+    return [(row[0], row[1], row[2], row[3] == ProxyFailed.code) for row in tx.execute(failed)]
 
 
-def compared(tx: Tx, job_id: int, label: str, since: datetime) -> dict[tuple[bool, bool], tuple[int, int]]:
-    """How other jobs' attempts since then fared, by (through the proxy `label`, with an account of this job): how many
-    went well, and how many there were. Those that failed for another reason than the way out are left out."""
+def compared(tx: Tx, job_id: int, proxy_id: int, since: datetime) -> dict[tuple[bool, bool], tuple[int, int]]:
+    """How other jobs' attempts since then fared, by (through this proxy, with an account of this job): how many went
+    well, and how many there were. Those that failed for another reason than the way out are left out."""
     own = select(connections.c.source_account_id, connections.c.destination_account_id)
     own = own.join(jobs, jobs.c.connection_id == connections.c.id).where(jobs.c.id == job_id)
     ends = tuple(tx.execute(own).one_or_none() or ())
     shares = or_(connections.c.source_account_id.in_(ends), connections.c.destination_account_id.in_(ends))
     is_fine = attempts.c.state == "success"
-    same, ours = (attempts.c.proxy == label).label("same"), shares.label("ours")
+    same, ours = (attempts.c.proxy_id == proxy_id).label("same"), shares.label("ours")
     asked = select(same, ours, func.count().filter(is_fine), func.count()).select_from(attempts)
     road = asked.join(jobs, jobs.c.id == attempts.c.job_id).join(connections, connections.c.id == jobs.c.connection_id)
     ended = or_(is_fine, attempts.c.error_code.in_((ProxyFailed.code, NetworkFailed.code)))
-    recent = road.where(attempts.c.started_at >= since, attempts.c.proxy.is_not(None), ended, jobs.c.id != job_id)
+    recent = road.where(attempts.c.started_at >= since, attempts.c.proxy_id.is_not(None), ended, jobs.c.id != job_id)
     counted = tx.execute(recent.group_by("same", "ours"))
     return {(bool(is_same), bool(is_ours)): (int(fine), int(n)) for is_same, is_ours, fine, n in counted}
 

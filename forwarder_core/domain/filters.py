@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -26,6 +26,7 @@ _HASHTAG = re.compile(r"(?<![\w#])#(\w+)")
 class FilterMode(StrEnum):
     ALL_NEW = "forward_all_new"
     KEYWORDS = "caption_keywords"
+    ASKED_ONLY = "only_asked_for"  # nothing by itself: what a backfill, a download or a person names
 
 
 class LicensedMusic(StrEnum):
@@ -86,6 +87,11 @@ class Filters:
     old_newest_n: int | None = None
     old_per_day: int | None = None
     old_order: Order = Order.OLDEST
+
+    @property
+    def of_what_is_asked_for(self) -> Filters:
+        """These, for a post that somebody asked for."""
+        return replace(self, mode=FilterMode.ALL_NEW) if self.mode is FilterMode.ASKED_ONLY else self
 
     @property
     def backlog(self) -> BacklogRule:
@@ -171,6 +177,10 @@ def _is_wanted_time(post: SeenPost, filters: Filters, started_at: datetime) -> D
     return None
 
 
+def _is_asked_for(post: SeenPost, filters: Filters, started_at: datetime) -> Decision | None:
+    return Decision(Verdict.FILTERED, "not_asked_for") if filters.mode is FilterMode.ASKED_ONLY else None
+
+
 def _has_keyword(post: SeenPost, filters: Filters, started_at: datetime) -> Decision | None:
     if filters.mode is not FilterMode.KEYWORDS or _word_in(post.caption, filters.caption_keywords):
         return None
@@ -231,6 +241,7 @@ def _may_play(post: SeenPost, filters: Filters, started_at: datetime) -> Decisio
 _RULES: tuple[Rule, ...] = (
     _is_video,
     _is_wanted_time,
+    _is_asked_for,
     _has_keyword,
     _has_no_excluded_word,
     _has_hashtags,

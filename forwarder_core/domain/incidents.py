@@ -29,9 +29,11 @@ MANY = 2  # jobs that make failures worth showing together
 
 
 class Whose(StrEnum):
-    """What an incident is about. `key`: the platform's name, the account's id, the proxy's label; "" for the server."""
+    """What an incident is about. `key`: the platform's name, the account's id, the proxy's label, `platform:project`;
+    "" for the server."""
 
     PLATFORM = "platform"
+    PROJECT = "project"
     ACCOUNT = "account"
     DESTINATION = "destination"
     PROXY = "proxy"
@@ -73,29 +75,47 @@ class Incident:
         return self.jobs >= MANY and (self.is_open or self.dead > 0)
 
 
-def cause_of(failed: Errand, error: StepFailed, *, proxy: str | None) -> Cause | None:
-    """Which incident a failed attempt belongs to; None for what is no failure. `proxy`: label of the one it used."""
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Whose allowance several accounts share, such as a Google project's."""
+
+    key: str
+    title: str
+
+
+def blamed(failed: Errand) -> Account:
+    """Whose trouble it is: the source's while fetching, the destination's afterwards."""
+    return failed.source if failed.job.step is Step.FETCH else failed.destination
+
+
+def cause_of(failed: Errand, error: StepFailed, *, proxy: str | None, project: Project | None = None) -> Cause | None:
+    """Which incident a failed attempt belongs to; None for what is no failure. `proxy`: label of the one it used;
+    `project`: of the account to blame, where it shares an allowance."""
     if error.retry is Retry.DONE or isinstance(error, OutcomeUnknown):
         return None
-    blamed = failed.source if failed.job.step is Step.FETCH else failed.destination
+    end = blamed(failed)
     if isinstance(error, (LocalFailed, Bug)):
         return Cause(error.code, Whose.SERVER, "", "this server")
     if error.scope is Scope.PROXY and proxy:
         return Cause(error.code, Whose.PROXY, proxy, proxy)
     if error.scope is Scope.PLATFORM or isinstance(error, (NetworkFailed, PlatformTransient)):
-        return Cause(error.code, Whose.PLATFORM, blamed.platform, blamed.platform)
+        return Cause(error.code, Whose.PLATFORM, end.platform, end.platform)
+    if error.scope is Scope.PROJECT and project is not None:
+        return Cause(error.code, Whose.PROJECT, project.key, project.title)
     if error.scope is Scope.DESTINATION:
         return Cause(error.code, Whose.DESTINATION, str(failed.destination.id), failed.destination.alias)
-    return Cause(error.code, Whose.ACCOUNT, str(blamed.id), blamed.alias)
+    return Cause(error.code, Whose.ACCOUNT, str(end.id), end.alias)
 
 
-def healed_by(done: Errand, *, proxies: frozenset[str]) -> frozenset[tuple[Whose, str]]:
-    """The scopes and keys a job proves sound by arriving. `proxies`: labels of those its attempt went through."""
+def healed_by(done: Errand, *, proxies: frozenset[str], project: Project | None = None) -> frozenset[tuple[Whose, str]]:
+    """The scopes and keys a job proves sound by arriving. `proxies`: labels of those its attempt went through;
+    `project`: of the account it was published with."""
 
     def of(end: Account) -> set[tuple[Whose, str]]:
         return {(Whose.PLATFORM, end.platform), (Whose.ACCOUNT, str(end.id))}
 
     ends = of(done.source) | of(done.destination) | {(Whose.DESTINATION, str(done.destination.id))}
+    ends |= {(Whose.PROJECT, project.key)} if project else set()
     return frozenset(ends | {(Whose.PROXY, label) for label in proxies} | {(Whose.SERVER, "")})
 
 

@@ -28,7 +28,7 @@ class Scope(StrEnum):
 
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADMIN_ALWAYS = ("/api/api-tokens", "/api/admin")
+_ADMIN_ALWAYS = ("/api/api-tokens", "/api/admin", "/api/audit-log")
 _ADMIN_CHANGES = ("/api/settings", "/api/limits", "/api/webhooks")
 
 

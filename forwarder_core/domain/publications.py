@@ -6,7 +6,8 @@ whoever finds a publication in it asks the destination first and never simply se
 
 from __future__ import annotations
 
-import secrets
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,9 +87,14 @@ class Publication:
     published_at: datetime | None = None
 
 
-def new_marker() -> str:
-    """Ten unguessable characters by which we find our own post again; nobody else can forge them."""
-    return "fw-" + secrets.token_hex(5)
+def marker_of(key: str, destination_account_id: int, source_account_id: int, platform_post_id: str) -> str:
+    """Ten characters by which we find our own post again; without the key nobody can forge them.
+
+    The same for the same post at the same place, also for an installation restored from a backup of long ago: our own
+    number of a post is another there, the platform's is not.
+    """
+    said = f"{destination_account_id}|{source_account_id}|{platform_post_id}"
+    return "fw-" + hmac.new(key.encode(), said.encode(), hashlib.sha256).hexdigest()[:10]
 
 
 ASK = "ask"

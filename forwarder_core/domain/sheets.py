@@ -1,7 +1,8 @@
 """A sheet of captions: the rows of a CSV that say which words and which date belong to which video.
 
-What lives here: reading such a text, row by row. Pure. What does not: where the text comes from (a watched folder's
-captions.csv, or one handed in with an upload), and what becomes of a bad row there.
+What lives here: reading such a text, row by row, and what every sheet of ours has in common. Pure. What does not:
+where the text comes from (a watched folder's captions.csv, or one handed in with an upload), and what becomes of a bad
+row there.
 The fact to know: a row is never half right. What is wrong with it is said in words, and its values are not used.
 """
 
@@ -13,12 +14,14 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from forwarder_core.errors import LocalFailed
 
 SHEET = "captions.csv"
 MEND = f"Mend {SHEET}; its first line names the columns: file, caption, date."
 _SEPARATORS = ",;\t"  # spreadsheets write the one of their country
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,9 @@ def parse(text: str) -> Sheet:
 
 def rows_of(text: str) -> Iterator[Row]:
     """Every row in its order. Raises LocalFailed without a column “file”, or where it is no CSV from some line on."""
-    first = text.partition("\n")[0]
-    separator = max(_SEPARATORS, key=first.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restkey="", strict=True)
+    rows = reader(text)
     try:
-        rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+        rows.fieldnames = columns(rows)
         if "file" not in rows.fieldnames:
             raise LocalFailed(f"{SHEET} has no column “file”.", action=MEND)
         for row in rows:
@@ -89,6 +90,31 @@ def rows_of(text: str) -> Iterator[Row]:
             yield Row(rows.line_num, name, line, wrong)
     except csv.Error as e:
         raise LocalFailed(f"{SHEET} cannot be read from line {rows.line_num} on ({e}).", action=MEND) from e
+
+
+def reader(text: str) -> csv.DictReader[str]:
+    """The rows of a CSV by the names of its first line; what has no name stands under "". Raises csv.Error."""
+    separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
+    return csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restkey="", strict=True)
+
+
+def columns(rows: csv.DictReader[str]) -> list[str]:
+    """The names of its first line, as people mean them."""
+    return [name.strip().lower() for name in rows.fieldnames or ()]
+
+
+def safe(value: Any) -> Any:
+    """Text that a spreadsheet would calculate, made text by an apostrophe in front."""
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
+
+
+def plain(text: str) -> str:
+    """What `safe` was given."""
+    return text[1:] if text.startswith("'") and _is_formula(text[1:]) else text
+
+
+def _is_formula(text: str) -> bool:
+    return text.lstrip(" ").startswith(_FORMULA)
 
 
 def key(name: str) -> str:

@@ -19,7 +19,8 @@ _USUAL_TIMES = 3.0  # a pause so many times the usual long one is unusual
 
 class Metric(StrEnum):
     SUCCESS_RATE = "success_rate"  # of an account, percent over a day
-    PROXY_ERRORS = "proxy_errors"  # percent of a proxy's last checks
+    TOKEN = "token"  # hours until a person must renew a sign-in
+    PROXY_ERRORS = "proxy_errors"  # percent of a proxy's last checks, and of the last jobs through it
     QUEUE_AGE = "queue_age"  # minutes the oldest job waits that could run
     HEARTBEAT = "heartbeat"  # seconds since a process was last heard of
     SILENCE = "silence"  # hours without a forward on a connection

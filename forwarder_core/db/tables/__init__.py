@@ -5,6 +5,7 @@ from forwarder_core.db.tables import (
     accounts,
     analytics,
     flow,
+    happenings,
     incidents,
     machines,
     people,
@@ -13,12 +14,14 @@ from forwarder_core.db.tables import (
     roads,
     system,
     tokens,
+    upkeep,
 )
 
 __all__ = [
     "accounts",
     "analytics",
     "flow",
+    "happenings",
     "incidents",
     "machines",
     "metadata",
@@ -28,4 +31,5 @@ __all__ = [
     "roads",
     "system",
     "tokens",
+    "upkeep",
 ]

@@ -130,6 +130,10 @@ jobs = Table(
         postgresql_where=text("status IN ('queued', 'retry_wait')"),
     ),
     Index("ix_jobs_status_id", "status", "id"),
+    # Each filter of the list of jobs is a range in which the ids are in order (db.job_pages).
+    Index("ix_jobs_connection_id_id", "connection_id", "id"),
+    Index("ix_jobs_connection_id_status_id", "connection_id", "status", "id"),
+    Index("ix_jobs_error_code_id", "error_code", "id", postgresql_where=text("error_code IS NOT NULL")),
     Index("ix_jobs_running", "lease_until", postgresql_where=text("status = 'running'")),
     # One day's figures at any size of the history.
     Index("ix_jobs_completed_at", "completed_at", postgresql_where=text("completed_at IS NOT NULL")),
@@ -149,7 +153,8 @@ attempts = Table(
     word("state", default="running"),  # running | success | failed | lost | cancelled
     word("step", nullable=True),
     word("run_id", nullable=True),
-    word("proxy", nullable=True),
+    word("proxy", nullable=True),  # its address then, or `direct`
+    ref("proxy_id", "proxies", nullable=True, ondelete="SET NULL", index=False),
     Column("bytes_fetched", BigInteger),
     Column("bytes_sent", BigInteger),
     facts("seconds"),  # per step
@@ -158,6 +163,7 @@ attempts = Table(
     at("started_at", nullable=False),
     at("ended_at", index=True),
     UniqueConstraint("job_id", "n"),
+    Index("ix_attempts_proxy", "proxy_id", "id", postgresql_where=text("proxy_id IS NOT NULL")),
 )
 
 media_files = Table(
@@ -186,6 +192,7 @@ publications = Table(
     ref("job_id", "jobs"),
     ref("destination_account_id", "accounts", index=False),
     ref("root_post_id", "source_posts"),
+    ref("restore_id", "restores", nullable=True),  # planned only to be looked for
     word("state", default="planned"),
     word("marker"),
     Column("session_ref", LargeBinary),  # a bearer secret: sealed by the vault

@@ -10,7 +10,7 @@ incidents = Table(
     row_id(),
     workspace(),
     word("code"),
-    word("scope"),  # whose trouble it is: platform | account | destination | proxy | server
+    word("scope"),  # whose trouble it is: platform | project | account | destination | proxy | server
     word("key"),
     word("title"),
     Column("failures", Integer, nullable=False, server_default=text("0")),

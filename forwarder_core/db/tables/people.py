@@ -1,6 +1,7 @@
 """Who works here: workspaces, users, their sessions, and what they did."""
 
-from sqlalchemy import Boolean, Column, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
 
@@ -16,6 +17,11 @@ users = Table(
     word("role", default="admin"),
     at("created_at", nullable=False),
     at("password_changed_at"),
+    Column("totp", LargeBinary),  # secret of the second factor in use; sealed by the vault
+    Column("totp_pending", LargeBinary),  # one that was shown and is not proven yet; sealed as well
+    Column("totp_step", BigInteger),  # time step of the last code taken: no code is taken twice
+    # SHA-256 of each recovery code that is left.
+    Column("recovery_codes", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     UniqueConstraint("workspace_id", "username"),
 )
 

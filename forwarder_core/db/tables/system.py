@@ -46,6 +46,9 @@ log_events = Table(
     Index("ix_log_events_search", "search", postgresql_using="gin"),
     Index("ix_log_events_job_id_id", "job_id", "id"),
     Index("ix_log_events_connection_id_id", "connection_id", "id"),
+    Index("ix_log_events_account_id_id", "account_id", "id"),
+    Index("ix_log_events_level_id", "level", "id"),
+    Index("ix_log_events_code_id", "code", "id", postgresql_where=text("code IS NOT NULL")),
     Index("ix_log_events_at", "at"),
 )
 
