@@ -57,7 +57,8 @@ _NO_FILES = ("text/", "application/json", "application/xml", "application/proble
 class ProxyAddress:
     """A proxy as clients need it. `scheme` is http or socks5h: names are always resolved by the proxy itself.
 
-    `name`: what the proxy is called where `host` is the address that was checked for it.
+    `name`: what the proxy is called where `host` is the address that was checked for it. `id`: of the proxy it is,
+    where it is one the admin added.
     """
 
     scheme: str
@@ -66,6 +67,7 @@ class ProxyAddress:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     name: str | None = None
+    id: int | None = None
 
     @classmethod
     def parse(cls, url: str) -> ProxyAddress:
@@ -78,8 +80,8 @@ class ProxyAddress:
             scheme, host, port = "", None, None
         if scheme not in ("http", "socks5h") or not host or not port:
             raise ValueError("a proxy is http://host:port or socks5://host:port, with user:password@ where it asks")
-        login = [unquote(part) if part is not None else None for part in (parts.username, parts.password)]
-        return cls(scheme, host, port, *login)
+        username, password = (unquote(p) if p is not None else None for p in (parts.username, parts.password))
+        return cls(scheme, host, port, username, password)
 
     @property
     def url(self) -> str:
@@ -101,13 +103,15 @@ class Exit:
     """One way to the network. `proxy` None = directly; `ca_bundle` None = the system's certificates.
 
     `answer_s`: how long one answer may take in all, from connecting to its last byte; uploads get more by their size.
-    `pace`: by how much the rests are multiplied that a client takes out of politeness.
+    `pace`: by how much the rests are multiplied that a client takes out of politeness. `allowed_networks`: the private
+    networks (CIDR) an address a person typed may lie in.
     """
 
     proxy: ProxyAddress | None = None
     ca_bundle: Path | None = None
     answer_s: float = ANSWER_S
     pace: float = 1.0
+    allowed_networks: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

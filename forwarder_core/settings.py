@@ -140,7 +140,7 @@ class Settings(BaseModel):
     def default_exit(self) -> Exit:
         """The way out of every call that has no proxy of its own."""
         proxy = ProxyAddress.parse(self.outbound_proxy) if self.outbound_proxy else None
-        return Exit(proxy=proxy, ca_bundle=self.ca_bundle)
+        return Exit(proxy=proxy, ca_bundle=self.ca_bundle, allowed_networks=self.allow_private_networks)
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for a child process."""

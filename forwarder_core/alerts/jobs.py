@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from forwarder_core.alerts.facts import Facts, Frame, platform_name, route, span
-from forwarder_core.alerts.text import Page
+from forwarder_core.alerts.text import Page, safe
 
 # More than one way out of a trouble; the error's own action is always said first.
 _MORE_WAYS = {
@@ -90,7 +90,8 @@ def recovered(f: Facts, frame: Frame, sign: str) -> Page:
         page.field("Retry Attempts", attempts - 1)
     page.line("Final Status: SUCCESS")
     if attempts is not None:
-        page.gap().line(f"Details: Job {f.text('job_id')} succeeded after {attempts} attempts")
+        failover = f", after proxy failover to {safe(f.text('failover'))}" if "failover" in f else ""
+        page.gap().line(f"Details: Job {f.text('job_id')} succeeded after {attempts} attempts{failover}")
     return links(_posts(page, f), f, frame)
 
 

@@ -21,7 +21,7 @@ class TelegramEars(TelegramWay):
 
     def hear(self, token: str, *, after: int | None, wait_s: int) -> list[Mapping[str, Any]]:
         """The updates after this one, oldest first; waits up to `wait_s` for the first."""
-        return self._run(self._hear(token, after, wait_s))
+        return self._run(self._hear(token, after, wait_s), waits_s=wait_s)
 
     def register(self, token: str, url: str, secret: str) -> None:
         """Have updates sent to `url`, with `secret` in the header that proves whose they are."""

@@ -42,6 +42,7 @@ from forwarder_core.logs import redact
 BASE_URL = "https://api.telegram.org/bot"
 _CONNECT_S = 5.0
 _READ_S = 10.0
+_WHOLE_S = 30.0
 _ODD = (KeyError, TypeError, AttributeError, ValueError)
 _CONFIG_WORDS = (
     "chat not found",
@@ -78,13 +79,17 @@ class TelegramWay:
         self._runner.run(self._leave())
         self._runner.close()
 
-    def _run(self, call: Coroutine[Any, Any, T]) -> T:
+    def _run(self, call: Coroutine[Any, Any, T], *, waits_s: float = 0.0) -> T:
+        """`waits_s`: how long the far end may rightly be silent. The HTTP library gives the handshake with a SOCKS
+        proxy no timeout, and one that never answers would hold the sender for ever: so the whole call has its end."""
         try:
-            return self._runner.run(call)
+            return self._runner.run(asyncio.wait_for(call, _WHOLE_S + waits_s))
         except TelegramError as e:
             raise _translated(e) from e
         except _ODD as e:  # the library reads an answer of another shape without looking
             raise Unreachable(f"Something that is not Telegram answered ({type(e).__name__}).") from e
+        except TimeoutError as e:
+            raise Unreachable("Telegram did not answer in time.") from e
         except OSError as e:  # the CA bundle, read when the bot is made
             raise Unreachable(f"The way out cannot be used ({type(e).__name__}).") from e
 

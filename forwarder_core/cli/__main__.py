@@ -17,7 +17,19 @@ import typer
 from forwarder_core.embedded.supervisor import Stopped
 from forwarder_core.errors import ForwarderError, StartError
 
-COMMANDS = ("demo", "up", "migrate", "chaos", "soak", "settings-doc")
+COMMANDS = (
+    "demo",
+    "up",
+    "migrate",
+    "backup",
+    "restore",
+    "doctor",
+    "rotate-keys",
+    "retention",
+    "chaos",
+    "soak",
+    "settings-doc",
+)
 
 
 def build(names: tuple[str, ...]) -> typer.Typer:

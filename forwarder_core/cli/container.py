@@ -24,7 +24,7 @@ from forwarder_core.embedded.dagster_home import render
 from forwarder_core.embedded.databases import external
 from forwarder_core.embedded.environment import ROOT
 from forwarder_core.errors import ForwarderError, StartError
-from forwarder_core.settings import load
+from forwarder_core.settings import Launcher, load
 
 _NOT_SETTINGS = ("DATABASE_HOST", "DATABASE_PASSWORD_FILE")
 
@@ -48,6 +48,14 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     if "FORWARDER_DATABASE_URL" not in env and "FORWARDER_DATABASE_URL_FILE" not in env:
         env["FORWARDER_DATABASE_URL"] = database_url(environ)
     settings = load(env)
+    if settings.launcher is Launcher.LOCAL:
+        if "launcher" in settings.model_fields_set:
+            raise StartError(
+                "FORWARDER_LAUNCHER=local: no container runs its process, which must share the daemon's machine.",
+                action="Leave it out (default), or choose celery or docker.",
+            )
+        settings = settings.model_copy(update={"launcher": Launcher.DEFAULT})
+        env["FORWARDER_LAUNCHER"] = Launcher.DEFAULT
     host, port = code_server(ROOT)
     env["DAGSTER_HOME"] = str(render(settings, port, host=host))
     env["DAGSTER_PG_URL"] = external(str(settings.database_url)).dagster

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from forwarder_core.embedded.environment import ROOT
 from forwarder_core.errors import ForwarderError, Retry
-from forwarder_core.services import tunables
+from forwarder_core.services import describing, tunables
 from forwarder_core.services.tunables import Tunable
 from forwarder_core.settings import PREFIX, Settings
 
@@ -36,13 +36,17 @@ _RETRIES: dict[Retry | None, str] = {
 _ERRORS_ELSEWHERE = (
     "forwarder_core.alerts.delivery",
     "forwarder_core.alerts.ping",
+    "forwarder_core.cli.restore",
     "forwarder_core.db.schema",
     "forwarder_core.embedded.binaries",
+    "forwarder_core.embedded.dumps",
     "forwarder_core.embedded.postgres",
+    "forwarder_core.embedded.sealed_file",
     "forwarder_core.embedded.supervisor",
     "forwarder_core.media.failures",
     "forwarder_core.services.refusals",
     "forwarder_core.services.rehearsing",
+    "forwarder_core.services.rotating",
     "forwarder_core.simulator.guard",
     "forwarder_core.vault",
 )
@@ -112,6 +116,19 @@ def codes_table() -> str:
     return "| code | means | what the engine does | what to do |\n|---|---|---|---|\n" + "".join(rows)
 
 
+def alerts_table() -> str:
+    rows = (
+        f"| `{kind}` | {title} | {severity} | {'on' if is_on else 'off'} |\n"
+        for kind, title, severity, is_on in describing.alert_kinds()
+    )
+    return "| kind | when | severity | at first |\n|---|---|---|---|\n" + "".join(rows)
+
+
+def columns_table() -> str:
+    rows = (f"| `{name}` | {', '.join(columns)} |\n" for name, columns in describing.columns().items())
+    return "| table | columns (→ the table a column refers to) |\n|---|---|\n" + "".join(rows)
+
+
 def _all_errors() -> set[type[ForwarderError]]:
     """Every class of the tree that has a code of its own, wherever it is defined."""
     for module in _ERRORS_ELSEWHERE:
@@ -154,4 +171,6 @@ def _shown(default: Any) -> str:
 _PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "configuration.md": {"settings": table, "tunables": tunables_table},
     "troubleshooting.md": {"codes": codes_table},
+    "notifications.md": {"kinds": alerts_table},
+    "data-model.md": {"columns": columns_table},
 }

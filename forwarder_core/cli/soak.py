@@ -16,9 +16,11 @@ import typer
 
 from forwarder_core import db
 from forwarder_core.cli.progress import reporter
+from forwarder_core.clock import SystemClock
 from forwarder_core.embedded.bring_up import check_home
 from forwarder_core.embedded.postgres import Cluster
 from forwarder_core.logs import configure
+from forwarder_core.services import soak_reports
 from forwarder_core.settings import Settings, load
 from forwarder_core.simulator import soak, testing
 from forwarder_core.simulator.soak import Report, SoakPlan, SoakResult
@@ -35,8 +37,10 @@ def command(
 ) -> None:
     """Simulated days with faults on, and whether anything was lost or doubled."""
     plan = SoakPlan(seed=seed, hours=hours, connections=connections, posts=posts)
-    result = run(load(), plan, reporter())
+    settings = load()
+    result = run(settings, plan, reporter())
     told = result.as_dict()
+    soak_reports.keep(settings.home, told, SystemClock().now())
     print(json.dumps(told) if json_ else in_words(told), flush=True)
     if not result.findings.is_clean:
         raise typer.Exit(1)

@@ -210,7 +210,7 @@ class Destination(Protocol):
 class CredentialField:
     """One field of the account form. `is_secret` fields are never shown back. `unless`: fields that, all given, make a
     required one needless. `is_folder`: a place on this server; the platform that asks for one is told FORWARDER_HOME
-    when it reads the form."""
+    when it reads the form. `choices`: the values there are, each with its words; "" = none of them."""
 
     name: str
     label: str
@@ -220,6 +220,7 @@ class CredentialField:
     is_file: bool = False
     is_folder: bool = False
     unless: tuple[str, ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()
 
     def is_missing_in(self, given: Mapping[str, str]) -> bool:
         is_spared = bool(self.unless) and all(given.get(name) for name in self.unless)

@@ -36,12 +36,20 @@ _LAUNCHERS: Mapping[Launcher, Mapping[str, Any] | None] = {
         "config": {
             "image": {"env": "DAGSTER_RUN_IMAGE"},
             "network": {"env": "DAGSTER_RUN_NETWORK"},
+            # With no value: handed on as the daemon has it, so no secret stands in the file.
             "env_vars": ["DAGSTER_PG_URL", "DAGSTER_HOME", "FORWARDER_DATABASE_URL", "FORWARDER_HOME"],
+            "container_kwargs": {
+                "volumes": ["snapcore-forwarder_data:/data"],  # of docker-compose.yml
+                "cap_drop": ["ALL"],
+                "security_opt": ["no-new-privileges:true"],
+                "auto_remove": False,  # its end is asked for after it
+                "stop_timeout": 600,  # longer than the longest upload step
+            },
         },
     },
     Launcher.CELERY: {
-        "module": "dagster_celery.launcher",
-        "class": "CeleryRunLauncher",
+        "module": "forwarder_pipelines.celery_launcher",
+        "class": "CeleryLauncher",
         "config": {
             "broker": {"env": "REDIS_BROKER"},
             "backend": {"env": "REDIS_BACKEND"},

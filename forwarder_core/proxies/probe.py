@@ -86,12 +86,12 @@ def _lead(line: Line, proxy: ProxyAddress, target: Target, tls: ssl.SSLContext) 
     except TimeoutError as e:
         raise Trouble(Blame.PROXY, "hang", "The proxy took the connection and did not answer") from e
     except (EOFError, OSError) as e:
-        if _speaks_tls(proxy, tls):
+        if speaks_tls(proxy, tls):
             raise Trouble(Blame.PROXY, "wants_tls", WANTS_TLS) from e
         raise Trouble(Blame.PROXY, "cut", "The proxy broke the connection off") from e
 
 
-def _speaks_tls(proxy: ProxyAddress, tls: ssl.SSLContext) -> bool:
+def speaks_tls(proxy: ProxyAddress, tls: ssl.SSLContext) -> bool:
     """Does what hung up on a plain greeting answer one in TLS? Most servers say nothing at all to the wrong one."""
     try:
         line = Line.to(proxy.host, proxy.port, _TLS_TRY_S)

@@ -38,13 +38,26 @@ class NewAccount:
 
 def create(core: Core, new: NewAccount, *, who: str = "system") -> Account:
     """Raises Invalid for fields the platform does not know or misses, Conflict when alias or handle are taken."""
-    secrets = _secrets(core, new)
-    remember(secrets)
+    secrets = checked(core, new)
+    try:
+        with core.begin() as tx:
+            made = add(core, tx, new, secrets, who=who)
+    except IntegrityError as e:
+        raise Conflict(
+            f"There is an account “{new.alias}” or {new.platform}/{new.handle} already.",
+            action="Choose another alias, or change the account that is there.",
+        ) from e
+    about(account_id=made.id).info("Account '%s' added (%s)", made.alias, made.platform)
+    return made
+
+
+def add(core: Core, tx: Tx, new: NewAccount, secrets: Mapping[str, str], *, who: str) -> Account:
+    """In the caller's transaction, with what `checked` made of its credentials. Raises IntegrityError, Invalid."""
     is_signed_in = registry.token_facts(new.platform, new.auth_method, secrets).is_signed_in
     values = {
         "platform": new.platform,
         "alias": new.alias.strip(),
-        "handle": _handle(new.handle),
+        "handle": plain_handle(new.handle),
         "auth_method": new.auth_method,
         "credentials": core.vault.seal(secrets),
         "rights": new.rights,
@@ -54,23 +67,14 @@ def create(core: Core, new: NewAccount, *, who: str = "system") -> Account:
         "status_reason": None if is_signed_in else NOT_SIGNED_IN,
         "created_at": core.clock.now(),
     }
-    try:
-        with core.begin() as tx:
-            if new.proxy_id is not None and proxies.get(tx, new.proxy_id) is None:
-                raise Invalid(f"There is no proxy {new.proxy_id}.", FieldError("proxy_id", "names no proxy"))
-            account_id = accounts.add(tx, values)
-            keep_facts(core, tx, account_id, secrets)
-            made = accounts.get(tx, account_id)
-            if made is not None:
-                _audit(tx, core, who, "account_created", made.id)
-    except IntegrityError as e:
-        raise Conflict(
-            f"There is an account “{new.alias}” or {new.platform}/{new.handle} already.",
-            action="Choose another alias, or change the account that is there.",
-        ) from e
+    if new.proxy_id is not None and proxies.get(tx, new.proxy_id) is None:
+        raise Invalid(f"There is no proxy {new.proxy_id}.", FieldError("proxy_id", "names no proxy"))
+    account_id = accounts.add(tx, values)
+    keep_facts(core, tx, account_id, secrets)
+    made = accounts.get(tx, account_id)
     if made is None:
         raise NotFound("The account is gone again.")
-    about(account_id=made.id).info("Account '%s' added (%s)", made.alias, made.platform)
+    _audit(tx, core, who, "account_created", made.id)
     return made
 
 
@@ -134,10 +138,10 @@ def test(core: Core, account_id: int) -> str:
     return identity.title or identity.handle
 
 
-def _secrets(core: Core, new: NewAccount) -> dict[str, str]:
+def checked(core: Core, new: NewAccount) -> dict[str, str]:
     """The form's credential fields as the platform keeps them. Raises Invalid naming each field that is wrong."""
     spec = registry.spec(new.platform)
-    given = {"alias": new.alias.strip(), "handle": _handle(new.handle)}
+    given = {"alias": new.alias.strip(), "handle": plain_handle(new.handle)}
     if missing := [FieldError(name, "must not be empty") for name, value in given.items() if not value]:
         raise Invalid("An account needs an alias and a handle.", *missing)
     method = next((m for m in spec.auth_methods if m.name == new.auth_method), None)
@@ -147,10 +151,12 @@ def _secrets(core: Core, new: NewAccount) -> dict[str, str]:
             f"{spec.title} has no auth_method “{new.auth_method}”.", FieldError("auth_method", f"one of {known}")
         )
     _check_fields(method, new.credentials)
-    return registry.secrets_from_form(new.platform, new.credentials, core.settings.home)
+    secrets = registry.secrets_from_form(new.platform, new.credentials, core.settings.home)
+    remember(secrets)
+    return secrets
 
 
-def _handle(typed: str) -> str:
+def plain_handle(typed: str) -> str:
     """As the platform writes it: people copy it with the @ it is shown with."""
     return typed.strip().removeprefix("@").strip()
 

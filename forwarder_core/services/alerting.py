@@ -63,7 +63,7 @@ def about_job(
         payload["retries"] = retry_policies.retries_of(tx, job.connection_id, failure.code)
         payload["burns_retry"] = facts.get("retry", 0) > job.retries_used
     elif kind is AlertKind.JOB_RECOVERED:
-        payload["first_error"] = _first_error(tx, job.id)
+        payload |= _way_there(tx, job.id)
     key = f"{kind}:{job.id}:{job.attempts}" + (f":{once}" if once else "")
     _post(tx, kind, key, f"job:{job.id}", payload, now)
 
@@ -187,6 +187,11 @@ def _concerned(tx: Tx, account: Account, *, is_challenge: bool) -> dict[str, Any
     return {"connections": [connection.name for connection in using]}
 
 
-def _first_error(tx: Tx, job_id: int) -> str | None:
-    failed = (attempt["error_message"] for attempt in attempts.of_job(tx, job_id) if attempt["error_message"])
-    return next(failed, None)
+def _way_there(tx: Tx, job_id: int) -> dict[str, Any]:
+    """What the first failure was, and the proxy the job arrived by where others were tried before."""
+    made = attempts.of_job(tx, job_id)
+    facts: dict[str, Any] = {"first_error": next((one["error_message"] for one in made if one["error_message"]), None)}
+    ways = [(one["proxy_id"], one["proxy_alias"]) for one in made if one["proxy_id"]]
+    if len(set(ways)) > 1:
+        facts["failover"] = ways[-1][1]
+    return facts

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from forwarder_core.domain.analytics import Period
+from forwarder_core.domain.sheets import safe
 from forwarder_core.errors import FieldError, Invalid, failure_classes
 from forwarder_core.services import analytics
 from forwarder_core.services.analytics import View
@@ -17,8 +18,6 @@ from forwarder_core.services.context import Core
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def names() -> tuple[str, ...]:
@@ -45,13 +44,6 @@ def csv_of(view: View, table: str) -> str:
     for name in made.columns:
         made[name] = made[name].map(safe)
     return made.to_csv(index=False, lineterminator="\r\n")
-
-
-def safe(value: Any) -> Any:
-    """Text that a spreadsheet would calculate, made text."""
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
-        return f"'{value}"
-    return value
 
 
 def title(code: str) -> str:

@@ -93,6 +93,11 @@ def cancel(core: Core, request_id: int, *, who: str) -> Request:
 def _check(known: Connection, asked: Mapping[str, Any]) -> None:
     if known.status is not ConnectionStatus.ACTIVE:
         raise Conflict(f"Connection “{known.name}” is {known.status}.", action="Start it first.")
+    check_asked(asked)
+
+
+def check_asked(asked: Mapping[str, Any]) -> None:
+    """Raises Invalid for what names no posts."""
     if not any(asked.get(name) is not None for name in ("from", "to", "newest_n")):
         raise Invalid("Say which old posts.", FieldError("newest_n", "from, to or newest_n is wanted"))
     rule = _rule(asked)
@@ -242,7 +247,8 @@ def _wanted(
     Those forwarded already count among the newest so many: asking twice makes nothing twice as much.
     """
     fresh = connection_rows.get(tx, known.id) or known
-    seen = posts.before(tx, known.id, account.id, fresh.started_at or now)
+    is_by_itself = fresh.filters.mode is not filters.FilterMode.ASKED_ONLY
+    seen = posts.before(tx, known.id, account.id, (is_by_itself and fresh.started_at) or now)
     echoes = posts.roots_of_posts(tx, account.platform, [post.post for post, _ in seen])
     there, done, skipped = [], set[int](), Counter[str]()
     for post, decision in seen:
@@ -266,5 +272,5 @@ def _reason_against(
         return str(decision.verdict)
     if decision is not None and decision.rule == DROPPED:  # by a person, for ever
         return DROPPED
-    said = filters.decide(post.post, known.filters, started_at=_ALWAYS, now=now)
+    said = filters.decide(post.post, known.filters.of_what_is_asked_for, started_at=_ALWAYS, now=now)
     return None if said.verdict is Verdict.FORWARD else said.rule

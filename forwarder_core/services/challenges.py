@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from forwarder_core.db import accounts, connections, jobs, overviews, people
+from forwarder_core.db import accounts, connections, job_pages, jobs, people
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account, AccountEvent, AccountStatus
 from forwarder_core.domain.connections import ConnectionStatus
@@ -124,7 +124,7 @@ def _shown(tx: Tx, account: Account) -> Challenge:
         account=account,
         detected_at=accounts.challenged_at(tx, account.id),
         connections=sum(c.status_reason == _reason(account) for c in paused),
-        jobs=overviews.count_jobs(tx, status=PENDING, account_id=account.id),
+        jobs=job_pages.count(tx, status=PENDING, account_id=account.id),
     )
 
 

@@ -27,7 +27,17 @@ from forwarder_core.domain.posts import Decision, SeenPost, SourcePost, Verdict
 from forwarder_core.domain.schedules import next_poll
 from forwarder_core.errors import Bug, Conflict, ForwarderError, StepFailed
 from forwarder_core.logs import redact
-from forwarder_core.services import alerting, echoes, exits, queueing, quotas, resting, tunables
+from forwarder_core.services import (
+    alerting,
+    echoes,
+    exits,
+    proxy_evidence,
+    queueing,
+    quotas,
+    resting,
+    restoring,
+    tunables,
+)
 from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
@@ -143,8 +153,14 @@ def _look(core: Core, account: Account, watching: Sequence[Connection], tuned: T
         back_to = back_to if ripe is None else min(back_to, ripe)
         exit_ = exits.exit_of(core, tx, account)
     source = exits.source(core, account, exit_)
-    with quotas.counted(core, account, source):
-        seen, is_whole = _read(core, source, account.id, back_to, tuned)
+    try:
+        with quotas.counted(core, account, source):
+            seen, is_whole = _read(core, source, account.id, back_to, tuned)
+    except StepFailed as e:
+        found = proxy_evidence.of_look(core, exit_, e)
+        if found is e:
+            raise
+        raise found from e
     if not is_whole:
         _note_gap(core, account, back_to)
     return seen
@@ -260,6 +276,7 @@ def _decide(
     verdicts = {post.id: _verdict(post, connection, since, roots, now, is_guarded=is_guarded) for post in open_posts}
     seen = {p.id: p.post for p in open_posts}
     verdicts |= filters.catch_up(seen, verdicts, connection.filters, now=now, started_at=since)
+    verdicts |= restoring.held(tx, account.id, {post.id: post for post in open_posts}, verdicts, now)
     posts.decide(tx, connection.id, verdicts, now)
     wanted = [post for post in open_posts if verdicts[post.id].verdict is Verdict.FORWARD]
     return jobs.add(tx, _rows(tx, connection, wanted, since, now))

@@ -37,19 +37,24 @@ def change_account(core: Core, account_id: int, values: Mapping[str, Any], *, wh
         values = {**values, "pace": _pace(core, values["pace"])}
     try:
         with core.begin() as tx:
-            _check_proxy(tx, values)
-            if "proxy_id" in values:
-                proxy_rules.check_account(tx, account_id, values["proxy_id"])
-            if values:
-                accounts.change(tx, account_id, dict(values))
-            if "pace" in values:
-                pacing.release(tx, core.clock.now(), destination_ids=[account_id])
-            _audit(tx, core, who, "account_changed", f"account:{account_id}", values)
+            write_account(core, tx, account_id, values, who=who)
     except IntegrityError as e:
         raise Conflict(
             f"There is an account “{values.get('alias', known.alias)}” already.", action="Choose another alias."
         ) from e
     return accounts_service.get(core, account_id)
+
+
+def write_account(core: Core, tx: Tx, account_id: int, values: Mapping[str, Any], *, who: str) -> None:
+    """In the caller's transaction. Raises Invalid, Conflict for the proxy, IntegrityError for the alias."""
+    _check_proxy(tx, values)
+    if "proxy_id" in values:
+        proxy_rules.check_account(tx, account_id, values["proxy_id"])
+    if values:
+        accounts.change(tx, account_id, dict(values))
+    if "pace" in values:
+        pacing.release(tx, core.clock.now(), destination_ids=[account_id])
+    _audit(tx, core, who, "account_changed", f"account:{account_id}", values)
 
 
 def change_connection(core: Core, connection_id: int, values: Mapping[str, Any], *, who: str) -> Connection:

@@ -13,12 +13,12 @@ from datetime import timedelta
 
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import Authenticator, Destination, Source
-from forwarder_core.db import proxies, tokens
+from forwarder_core.db import accounts, proxies, tokens
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.proxies import Assignment, End, Mode, Proxy, Use, Way, choose, way_of
 from forwarder_core.egress import Exit, ProxyAddress, check_address
-from forwarder_core.errors import Invalid, ProxyFailed
+from forwarder_core.errors import Invalid, NetworkFailed, ProxyFailed
 from forwarder_core.services import tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.credentials import StoredCredentials, remember
@@ -40,8 +40,9 @@ def exit_of(
         return core.settings.default_exit
     usable = [member for member in way.pool if member in known and known[member].is_usable]
     if len(usable) > 1:
-        usable = _spared(core, tx, way, usable, known)
-    uses = _uses(core, tx, usable, known, job_id) if way.policy.mode is Mode.LEAST_USED else None
+        has_failed = accounts.is_failing_by(tx, account.id, (ProxyFailed.code, NetworkFailed.code))
+        usable = _spared(core, tx, way, usable, known, has_failed=has_failed)
+    uses = _uses(core, tx, usable, job_id) if way.policy.mode is Mode.LEAST_USED else None
     picked = choose(way.policy.mode, usable, key=way.key, turn=turn, preferred=way.preferred, uses=uses)
     chosen = None if picked is None else known[picked]
     if chosen is not None:
@@ -61,7 +62,7 @@ def through(core: Core, tx: Tx, proxy: Proxy) -> Exit:
         address = address_of(core, tx, proxy)
     except Invalid as e:
         raise ProxyFailed(f"Proxy {proxy.alias} is not used: {e.message}", action=e.action) from e
-    return Exit(proxy=address, ca_bundle=core.settings.ca_bundle)
+    return replace(core.settings.default_exit, proxy=address)
 
 
 def address_of(core: Core, tx: Tx, proxy: Proxy) -> ProxyAddress:
@@ -70,7 +71,7 @@ def address_of(core: Core, tx: Tx, proxy: Proxy) -> ProxyAddress:
     remember(login)
     host = check_address(proxy.host, proxy.port, core.settings.allow_private_networks)
     return ProxyAddress(
-        proxy.type.scheme, host, proxy.port, login.get("username"), login.get("password"), name=proxy.host
+        proxy.type.scheme, host, proxy.port, login.get("username"), login.get("password"), name=proxy.host, id=proxy.id
     )
 
 
@@ -108,25 +109,30 @@ def _use_with(using: Sequence[Use], proxy_id: int | None) -> Use | None:
     return next((use for use in own if proxy_id in (None, use.proxy_id)), None)
 
 
-def _uses(core: Core, tx: Tx, usable: Sequence[int], known: dict[int, Proxy], job_id: int | None) -> dict[int, int]:
+def _uses(core: Core, tx: Tx, usable: Sequence[int], job_id: int | None) -> dict[int, int]:
     """Recent attempts through each; the one this job goes through already counts nothing, so that it stays there."""
-    by_label = proxies.attempts_through(tx, core.clock.now() - _RECENT)
-    own = None if job_id is None else proxies.last_label(tx, job_id)
-    return {i: -1 if known[i].address == own else by_label.get(known[i].address, 0) for i in usable}
+    counted = proxies.attempts_through(tx, core.clock.now() - _RECENT)
+    own = None if job_id is None else proxies.last_used(tx, job_id)
+    return {member: -1 if member == own else counted.get(member, 0) for member in usable}
 
 
-def _spared(core: Core, tx: Tx, way: Way, usable: list[int], known: dict[int, Proxy]) -> list[int]:
+def _spared(core: Core, tx: Tx, way: Way, usable: list[int], known: dict[int, Proxy], *, has_failed: bool) -> list[int]:
     """Without those that failed jobs too often since they were last seen well; all of them where that leaves none.
 
-    Once is too often where our own check says the same, and then a lost answer counts too.
+    Once is too often where our own check says the same, and then a lost answer counts too, and a look at the source
+    that failed on its way (`has_failed`).
     """
     since_when = core.clock.now() - _TROUBLE
     failed, down = proxies.failures_through(tx, since_when), proxies.found_down(tx, since_when)
 
     def is_in_trouble(proxy: Proxy) -> bool:
         since = proxy.last_ok_at
-        counted = [is_sure for label, at, is_sure in failed if label == proxy.address and (since is None or at > since)]
-        return bool(counted and proxy.id in down) or sum(counted) >= way.policy.max_retry_per_proxy
+        counted = [
+            is_sure
+            for used, label, at, is_sure in failed
+            if (used, label) == (proxy.id, proxy.address) and (since is None or at > since)
+        ]
+        return (proxy.id in down and bool(counted or has_failed)) or sum(counted) >= way.policy.max_retry_per_proxy
 
     return [member for member in usable if not is_in_trouble(known[member])] or usable
 

@@ -11,8 +11,8 @@ from forwarder_core import crashpoints
 from forwarder_core.db import attempts, connections, jobs, overviews
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain import retries
-from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.connections import ConnectionStatus
+from forwarder_core.domain.incidents import blamed
 from forwarder_core.domain.jobs import Errand, Failure, JobStatus, Lease, Step, WaitReason
 from forwarder_core.domain.retries import NextMove
 from forwarder_core.errors import PolicyRejected, StepFailed
@@ -58,7 +58,7 @@ def fail(core: Core, lease: Lease, error: StepFailed) -> NextMove | None:
             return None
         _lay_to_rest(tx, failed, error, now)
         quotas.note_failure(core, tx, failed, blamed(failed), error)
-        incidents.note_failure(tx, failed, error, now)
+        incidents.note_failure(core, tx, failed, error, now)
         if isinstance(error, echoes.SameVideo):
             echoes.decide_again(tx, failed, error, now)
         _tell(tx, failed, move, failure, now)
@@ -67,11 +67,6 @@ def fail(core: Core, lease: Lease, error: StepFailed) -> NextMove | None:
         MediaStore(core.media_root).remove(lease.job_id)
     _say(failed, move, failure, error)
     return move
-
-
-def blamed(failed: Errand) -> Account:
-    """Whose trouble it is: the source's while fetching, the destination's afterwards."""
-    return failed.source if failed.job.step is Step.FETCH else failed.destination
 
 
 def _unless_stopped(tx: Tx, failed: Errand, move: NextMove) -> NextMove:

@@ -29,10 +29,12 @@ def platforms() -> list[ConnectorSpec]:
 
 
 def auth_method(platform: str, wanted: str | None) -> AuthMethod:
-    """`wanted`, or the platform's only one where nothing is said. Raises Invalid naming those there are."""
+    """`wanted`; where nothing is said the platform's only one, or its first where that needs nothing. Raises Invalid
+    naming those there are."""
     spec = registry.spec(platform)
-    if wanted is None and len(spec.auth_methods) == 1:
-        return spec.auth_methods[0]
+    first = spec.auth_methods[0]
+    if wanted is None and (len(spec.auth_methods) == 1 or not any(field.is_required for field in first.fields)):
+        return first
     found = next((method for method in spec.auth_methods if method.name == wanted), None)
     if found is None:
         known = ", ".join(method.name for method in spec.auth_methods)

@@ -162,7 +162,7 @@ def succeed(core: Core, lease: Lease) -> None:
             raise Fenced(f"Job {lease.job_id} is carried by another worker now.")
         breakers.note_success(tx, done)
         challenges.note_success(tx, done, now)
-        incidents.note_success(tx, done, now)
+        incidents.note_success(core, tx, done, now)
         told = AlertKind.JOB_RECOVERED if done.job.retries_used or done.job.rescues else AlertKind.JOB_SUCCEEDED
         alerting.about_job(tx, told, done, now=now, attempts=done.job.attempts, url=done.job.destination_url)
     crashpoints.at("success.after")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from forwarder_core.db import events, outbox, overviews, schema
+from forwarder_core.db import events, jobs, outbox, overviews, schema
 from forwarder_core.errors import FfmpegMissing
 from forwarder_core.media.tools import find_ffmpeg
-from forwarder_core.services import census
+from forwarder_core.services import census, heartbeats, tunables
 from forwarder_core.services.context import Core
 
 _KEEPER_SILENT = timedelta(seconds=30)  # it beats every two seconds
+_SENSOR_SILENT = timedelta(minutes=2)  # a tick may take 40 s, and a restart of the daemon as long
+_OLD_YT_DLP = timedelta(days=90)
 _DETECTION_LATE = timedelta(minutes=5)  # sensors look every five seconds
 _LEAST_FREE_BYTES = 200_000_000  # below, nothing new is fetched
 _FEW_FREE_BYTES = 2_000_000_000
@@ -63,10 +66,13 @@ def look(core: Core) -> Health:
         "database": _database,
         "migrations": _migrations,
         "keeper": _keeper,
+        "daemon": _daemon,
         "detection": _detection,
+        "workers": _workers,
         "census": _census,
         "disk": _disk,
         "ffmpeg": _ffmpeg,
+        "yt_dlp": _yt_dlp,
     }
     checks = {name: _safely(check, core) for name, check in asked.items()}
     checks["redis"] = Check(State.NOT_USED, "The queue is a table of the database.")
@@ -115,6 +121,32 @@ def _keeper(core: Core) -> Check:
     return Check(State.OK, "It is at work.", ages)
 
 
+def _daemon(core: Core) -> Check:
+    """Dagster's daemon, by the last tick of each sensor it runs; their names are theirs."""
+    now = core.clock.now()
+    with core.begin() as tx:
+        beats = [beat for beat in events.beats(tx) if beat["kind"] == heartbeats.SENSOR]
+    ages = {beat["name"]: round((now - beat["seen_at"]).total_seconds(), 1) for beat in beats}
+    if not ages:
+        return Check(State.WARNING, "No sensor has ticked yet.", {"sensors_age_s": {}})
+    facts = {"sensors_age_s": ages}
+    oldest = max(ages, key=lambda name: ages[name])
+    if ages[oldest] > _SENSOR_SILENT.total_seconds():
+        return Check(State.FAILING, f"{oldest} last ticked {ages[oldest]:.0f} s ago: the daemon stands still.", facts)
+    return Check(State.OK, "Its sensors tick.", facts)
+
+
+def _workers(core: Core) -> Check:
+    """Whoever carries a job renews its lease; the reaper takes jobs back from those who do not."""
+    with core.begin() as tx:
+        running, silent = len(jobs.running(tx)), len(jobs.expired(tx, core.clock.now()))
+        most = tunables.read(tx).count("dispatch.max_running")
+    facts = {"running": running, "silent": silent, "most": most}
+    if silent:
+        return Check(State.WARNING, f"{silent} of {running} running jobs have lost their worker.", facts)
+    return Check(State.OK, f"{running} of {most} at work.", facts)
+
+
 def _detection(core: Core) -> Check:
     """The sensors' pulse: a source that has been due for long means that none of them ticks."""
     with core.begin() as tx:
@@ -152,6 +184,21 @@ def _disk(core: Core) -> Check:
 
 def _existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _yt_dlp(core: Core) -> Check:
+    """Its version is its date. Platforms change under it, so an old one soon fetches nothing."""
+    try:
+        version = metadata.version("yt-dlp")
+        year, month, day = map(int, version.split(".")[:3])
+        made = datetime(year, month, day, tzinfo=UTC)
+    except (metadata.PackageNotFoundError, ValueError) as e:
+        return Check(State.WARNING, f"Its version cannot be read ({type(e).__name__}).")
+    age = core.clock.now() - made
+    facts = {"version": version, "age_days": age.days}
+    if age > _OLD_YT_DLP:
+        return Check(State.WARNING, f"It is {age.days} days old: update the product when fetching fails.", facts)
+    return Check(State.OK, version, facts)
 
 
 def _ffmpeg(core: Core) -> Check:

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from forwarder_core.db import incidents
 from forwarder_core.db.engine import Tx
-from forwarder_core.domain.incidents import REOPENS, Incident, cause_of, healed_by, is_quiet
+from forwarder_core.domain.incidents import REOPENS, Incident, blamed, cause_of, healed_by, is_quiet
 from forwarder_core.domain.jobs import Errand
-from forwarder_core.errors import NotFound, StepFailed, failure_classes
-from forwarder_core.services import bulk
+from forwarder_core.errors import NotFound, Scope, StepFailed, failure_classes
+from forwarder_core.services import bulk, quotas
 from forwarder_core.services.context import Core
 
 SHOWN_FOR = timedelta(days=7)  # so long an incident that is over, and left dead jobs behind, is shown
@@ -21,15 +21,17 @@ _MOST_SHOWN = 50
 _FIRST_PAGE = 2**62
 
 
-def note_failure(tx: Tx, failed: Errand, error: StepFailed, now: datetime) -> None:
+def note_failure(core: Core, tx: Tx, failed: Errand, error: StepFailed, now: datetime) -> None:
     used = incidents.proxies_of(tx, failed.job.id)
-    cause = cause_of(failed, error, proxy=next(iter(used), None))
+    project = quotas.project_of(core, tx, blamed(failed)) if error.scope is Scope.PROJECT else None
+    cause = cause_of(failed, error, proxy=next(iter(used), None), project=project)
     if cause is not None:
         incidents.note_failure(tx, cause, failed.job.id, now, reopens=REOPENS)
 
 
-def note_success(tx: Tx, done: Errand, now: datetime) -> None:
-    healed = healed_by(done, proxies=incidents.proxies_of(tx, done.job.id))
+def note_success(core: Core, tx: Tx, done: Errand, now: datetime) -> None:
+    project = quotas.project_of(core, tx, done.destination)
+    healed = healed_by(done, proxies=incidents.proxies_of(tx, done.job.id), project=project)
     incidents.close_healed(tx, healed, now, f"job {done.job.id} arrived")
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from forwarder_core.db import attempts, connections, events, overviews, people, publications
+from forwarder_core.db import attempts, connections, events, job_pages, overviews, people, publications
 from forwarder_core.db import jobs as rows
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.overviews import JobView
@@ -106,13 +106,13 @@ def page(
     """Newest first, from the one before the id `before`; or oldest first, from the one after it."""
     clauses = wanted.clauses()
     with core.begin() as tx:
-        return overviews.job_page(tx, before_id=before, limit=limit, oldest_first=oldest_first, **clauses)
+        return job_pages.page(tx, before_id=before, limit=limit, oldest_first=oldest_first, **clauses)
 
 
 def count(core: Core, wanted: Wanted) -> int:
     clauses = wanted.clauses()
     with core.begin() as tx:
-        return overviews.count_jobs(tx, **clauses)
+        return job_pages.count(tx, **clauses)
 
 
 def get(core: Core, job_id: int) -> JobView:

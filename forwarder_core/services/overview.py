@@ -12,14 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from forwarder_core.connectors.base import Role
-from forwarder_core.db import connections, events, jobs, overviews
+from forwarder_core.db import connections, events, job_pages, jobs, overviews
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.overviews import JobView
+from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.incidents import Incident
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.services import accounts as accounts_service
-from forwarder_core.services import incidents, tunables
+from forwarder_core.services import incidents, notifying, tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.tunables import Tuned
 
@@ -91,7 +92,7 @@ def summary(core: Core) -> Summary:
             most_running=tunables.read(tx).count("dispatch.max_running"),
             waiting=all_time.get(JobStatus.QUEUED, 0) + all_time.get(JobStatus.RETRY_WAIT, 0),
             wait_s=overviews.waits_s(tx, since),
-            recent=overviews.job_page(tx, before_id=2**62, limit=20),
+            recent=job_pages.page(tx, before_id=2**62, limit=20),
             incidents=troubles,
         )
 
@@ -139,6 +140,10 @@ class FirstSteps:
     has_connection: bool
     has_started: bool
     has_forwarded: bool
+    has_alerts: bool = False
+    source: Account | None = None  # what the buttons of these steps test
+    destination: Account | None = None
+    connection: Connection | None = None
 
     @property
     def is_done(self) -> bool:
@@ -148,14 +153,22 @@ class FirstSteps:
 def first_steps(core: Core) -> FirstSteps:
     with core.begin() as tx:
         known = connections.page(tx, after=0, limit=1_000)
-        done = jobs.count_by_status(tx).get(JobStatus.SUCCESS, 0)
+        done = jobs.page(tx, before_id=2**62, limit=1, status=(JobStatus.SUCCESS,))
     owned = accounts_service.page(core, limit=1_000)
+    alerts = notifying.undelivered(core)
+    source = next((a for a in owned if accounts_service.can_be(a.platform, Role.SOURCE)), None)
+    able = [a for a in owned if accounts_service.can_be(a.platform, Role.DESTINATION)]
+    destination = next((a for a in able if a != source), None)
     return FirstSteps(
-        has_source=any(accounts_service.can_be(a.platform, Role.SOURCE) for a in owned),
-        has_destination=any(accounts_service.can_be(a.platform, Role.DESTINATION) for a in owned),
+        has_source=source is not None,
+        has_destination=destination is not None,
         has_connection=bool(known),
         has_started=any(c.started_at is not None for c in known),
-        has_forwarded=done > 0,
+        has_forwarded=bool(done),
+        has_alerts=alerts.is_configured or alerts.has_other_roads,
+        source=source,
+        destination=destination,
+        connection=known[-1] if known else None,
     )
 
 

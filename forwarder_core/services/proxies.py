@@ -17,8 +17,9 @@ from forwarder_core.db import proxies as rows
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.proxies import Assignment, Health, Proxy, ProxyType, way_of
-from forwarder_core.egress import check_address
+from forwarder_core.egress import ProxyAddress, check_address
 from forwarder_core.errors import Conflict, FieldError, Invalid, NotFound
+from forwarder_core.proxies.probe import speaks_tls
 from forwarder_core.services.context import Core
 from forwarder_core.services.credentials import remember
 from forwarder_core.services.exits import globals_of
@@ -45,6 +46,7 @@ def create(core: Core, new: NewProxy, *, who: str) -> Proxy:
     """Stored, not checked yet. Raises Invalid for an address that may not be connected to, Conflict for the alias."""
     values = {name: getattr(new, name) for name in new.__dataclass_fields__}
     made = _checked(core, values) | {"created_at": core.clock.now()}
+    _refuse_tls(core, new.type, new.host, new.port)
     try:
         with core.begin() as tx:
             proxy_id = rows.add(tx, made)
@@ -78,6 +80,9 @@ def change(core: Core, proxy_id: int, values: Mapping[str, Any], *, who: str) ->
     With another address or login it is unchecked again.
     """
     known = get(core, proxy_id)
+    if values.keys() & {"type", "host", "port"}:
+        kind = ProxyType(values.get("type", known.type))
+        _refuse_tls(core, kind, str(values.get("host", known.host)), int(values.get("port", known.port)))
     try:
         with core.begin() as tx:
             known = of(tx, proxy_id, lock=True)
@@ -177,6 +182,20 @@ def _checked(core: Core, values: Mapping[str, Any]) -> dict[str, Any]:
         "assignment": Assignment(values["assignment"]),
         "credentials": core.vault.seal(login) if login else None,
     }
+
+
+def _refuse_tls(core: Core, kind: ProxyType, host: str, port: int) -> None:
+    """Half of the client libraries cannot speak TLS to the proxy itself, so one that wants it would carry some calls
+    and fail others. Asked where the type leaves it open; what cannot be reached now, its checks tell later."""
+    if kind is not ProxyType.HTTPS:
+        return
+    address = check_address(host.strip(), port, core.settings.allow_private_networks)
+    if speaks_tls(ProxyAddress("http", address, port, name=host.strip()), core.settings.default_exit.tls()):
+        raise Invalid(
+            "This proxy wants TLS to itself, which is not supported.",
+            FieldError("type", "wants TLS to itself, which is not supported"),
+            action="Take the provider's HTTP or SOCKS5 port: what goes through it is encrypted to the platform anyway.",
+        )
 
 
 def _taken(alias: str) -> Conflict:

@@ -1,8 +1,9 @@
 """Evidence: was it the proxy, the network, or neither? Our own probe's word on an attempt that failed on its way out.
 
-Asked when an attempt fails, before the failure is written down. The fact to know: client libraries say the same of a
-refused proxy, a refused target and a certificate of somebody's own; so a failure of the network is the proxy's only
-where our probe says so at that moment, and what other jobs met in the same hour is told beside it.
+Asked when an attempt or a look at a source fails, before the failure is written down. The fact to know: client
+libraries say the same of a refused proxy, a refused target and a certificate of somebody's own; so a failure of the
+network is the proxy's only where our probe says so at that moment, and what other jobs met in the same hour is told
+beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import timedelta
 from forwarder_core.db import proxies as rows
 from forwarder_core.domain.jobs import Lease
 from forwarder_core.domain.proxies import Blame, Proxy, Verdict
+from forwarder_core.egress import Exit
 from forwarder_core.errors import ForwarderError, NetworkFailed, OutcomeUnknown, ProxyFailed, StepFailed
 from forwarder_core.services import proxy_health
 from forwarder_core.services.context import Core
@@ -29,16 +31,29 @@ def judged(core: Core, lease: Lease, error: StepFailed) -> StepFailed:
     if type(error) not in (NetworkFailed, ProxyFailed, OutcomeUnknown):
         return error
     with core.begin() as tx:
-        label = rows.last_label(tx, lease.job_id)
-        proxy = next((one for one in rows.known(tx).values() if one.address == label), None)
-        if label is None or proxy is None:
+        used = rows.last_used(tx, lease.job_id)
+        proxy = None if used is None else rows.get(tx, used)
+        if proxy is None:
             return error
-        others = rows.compared(tx, lease.job_id, label, core.clock.now() - _HOUR)
+        others = rows.compared(tx, lease.job_id, proxy.id, core.clock.now() - _HOUR)
+    return _with_probe(core, proxy, error, said_of(others))
+
+
+def of_look(core: Core, exit_: Exit, error: StepFailed) -> StepFailed:
+    """The same for a look at a source that went this way: the next one can go another."""
+    if type(error) not in (NetworkFailed, ProxyFailed) or exit_.proxy is None or exit_.proxy.id is None:
+        return error
+    with core.begin() as tx:
+        proxy = rows.get(tx, exit_.proxy.id)
+    return error if proxy is None else _with_probe(core, proxy, error, [])
+
+
+def _with_probe(core: Core, proxy: Proxy, error: StepFailed, others: list[str]) -> StepFailed:
     try:
         found = proxy_health.look(core, proxy.id)
     except ForwarderError:  # removed meanwhile, or its name leads into a private network today
         return error
-    message = " ".join((error.message, said_by(found, proxy), *said_of(others)))
+    message = " ".join((error.message, said_by(found, proxy), *others))
     is_proved = found.verdict is Verdict.FAILED and any(test.blame is Blame.PROXY for test in found.tests)
     kind = ProxyFailed if is_proved and type(error) is NetworkFailed else type(error)
     action = error.action if kind is type(error) else None

@@ -27,7 +27,7 @@ from forwarder_core.db.engine import Tx
 from forwarder_core.domain.captions import Words
 from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.jobs import Errand
-from forwarder_core.domain.publications import Publication, PublicationState, new_marker
+from forwarder_core.domain.publications import Publication, PublicationState
 from forwarder_core.errors import (
     AccountDisabled,
     ActionBlocked,
@@ -48,7 +48,7 @@ from forwarder_core.errors import (
     StepFailed,
     Unconfirmed,
 )
-from forwarder_core.services import confirming, drafting, limits, quotas, tunables
+from forwarder_core.services import confirming, drafting, limits, quotas, restoring, tunables
 from forwarder_core.services.carrying import Carrier, StepReport
 from forwarder_core.services.context import Core
 
@@ -133,18 +133,20 @@ class _Publishing:
                 f"{errand.destination.alias} has this post already, or another job is bringing it (job {taken.job_id})."
             )
         words = drafting.words_of(errand, limits.in_force(tx, errand.destination.platform).text)
+        root, now = restoring.root_of(tx, errand.job.root_post_id), self._core.clock.now()
         values = {
             "job_id": errand.job.id,
             "destination_account_id": errand.destination.id,
             "root_post_id": errand.job.root_post_id,
-            "marker": new_marker(),
+            "marker": restoring.marker_of(tx, errand.destination.id, root),
             "caption": words.caption,
             "words": asdict(words),
             "size_bytes": self._media.size_bytes,
             "content_sha256": self._media.sha256,
             "duration_ms": self._media.duration_ms,
-            "created_at": self._core.clock.now(),
+            "created_at": now,
         }
+        values |= restoring.to_seek(tx, errand.job.id, root, now)
         try:
             publications.add(tx, values)
         except IntegrityError as e:
@@ -231,7 +233,7 @@ class _Publishing:
 
         Raises OutcomeUnknown while that is not proven: the job waits and asks again.
         """
-        answer = self._reconcile(publication, session)
+        answer = self._not_anothers(publication, self._reconcile(publication, session))
         if answer.trace is Trace.PUBLISHED and answer.published is not None:
             self._report.info("Found at the destination: %s (%s)", answer.published.url, answer.evidence)
             return answer.published
@@ -290,6 +292,17 @@ class _Publishing:
             return self._to.reconcile(evidence)
         except StepFailed as e:
             return Reconciled(Trace.UNKNOWN, evidence=f"{e.code}: {e.message}")
+
+    def _not_anothers(self, publication: Publication, answer: Reconciled) -> Reconciled:
+        """A post that the ledger has as another one's is not this one's, however well its words and length agree."""
+        found = answer.published
+        if found is None:
+            return answer
+        with self._core.begin() as tx:
+            root = posts.roots_of(tx, self._errand.destination.platform, [found.remote_id]).get(found.remote_id)
+        if root in (None, publication.root_post_id):
+            return answer
+        return Reconciled(Trace.UNKNOWN, evidence=f"{answer.evidence}; but {found.remote_id} is post {root}'s")
 
     def committing(self, publication: Publication) -> None:
         """Renew the lease past the call and write down that it is about to go out. Raises Fenced when it may not."""

@@ -21,6 +21,7 @@ from forwarder_core.db.engine import Tx
 from forwarder_core.db.quotas import Day
 from forwarder_core.domain import pace
 from forwarder_core.domain.accounts import Account
+from forwarder_core.domain.incidents import Project
 from forwarder_core.domain.jobs import Errand
 from forwarder_core.domain.limits import Limits
 from forwarder_core.domain.schedules import day_of, midnight_after
@@ -124,6 +125,17 @@ def note_failure(core: Core, tx: Tx, failed: Errand, account: Account, error: St
         until = _told_until(error, now) or now + timedelta(seconds=error.wait_s)
         day = day_of(now, core.settings.timezone)
         ledger.tell(tx, f"account:{account.id}", day, full_until=until)
+
+
+def project_of(core: Core, tx: Tx, account: Account) -> Project | None:
+    """The project whose allowances the account shares, where it shares any."""
+    if not registry.spec(account.platform).quotas:
+        return None
+    shared = registry.shared_quotas(account.platform, core.vault.unseal(accounts.sealed_credentials(tx, account.id)))
+    if not shared:
+        return None
+    key = shared[0].key
+    return Project(f"{account.platform}:{key}", f"{registry.spec(account.platform).title} project {key}")
 
 
 def _told_until(error: StepFailed, now: datetime) -> datetime | None:

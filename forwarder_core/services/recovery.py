@@ -2,20 +2,21 @@
 
 What the product needs of whatever runs its runs is `RunControl`; the Dagster one lives beside the other Dagster code.
 The fact to know: an expired lease is not a proof of death. A stopped process that wakes up again still has bytes to
-send, and bytes on the wire heed no fence; so it is killed first, and only a process of this machine can be.
+send, and bytes on the wire heed no fence; so it is killed first, and only a process of this machine can be. One of a
+machine that fell silent is waited for until its last call must have ended.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import psutil
 
 from forwarder_core import crashpoints
-from forwarder_core.db import jobs, publications
+from forwarder_core.db import events, jobs, publications
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.jobs import NEVER_BEGAN, TERMINATED, WORKER_DIED, Failure, Job, JobStatus
 from forwarder_core.domain.publications import PublicationState
@@ -24,6 +25,9 @@ from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
+# A machine that nobody has heard of for so long counts as fenced: each irreversible call renews the lease past itself
+# first (300 s), so a worker whose lease has been out for longer has none under way and can begin none.
+FENCED_AFTER = timedelta(seconds=600)
 _KILL_WAIT_S = 5.0
 _SAME_BIRTH_S = 1.0  # process start times are rounded
 
@@ -38,10 +42,14 @@ def reap(core: Core, runs: RunControl) -> list[Job]:
     """One round: jobs whose lease ran out go back to the queue once their worker is dead; returns those taken."""
     crashpoints.at("reap.before")
     taken = []
+    now = core.clock.now()
     with core.begin() as tx:
-        expired = jobs.expired(tx, core.clock.now())
+        expired = jobs.expired(tx, now)
+        long_expired = {job.id for job, _ in jobs.expired(tx, now - FENCED_AFTER)}
+        heard = events.hosts_heard_since(tx, now - FENCED_AFTER)
     for job, worker in expired:
-        if not survives_killing(worker) and _rescue(core, job, expired_before=core.clock.now()):
+        is_cut_off = job.id in long_expired and _is_elsewhere(worker) and worker["host"] not in heard
+        if (is_cut_off or not survives_killing(worker)) and _rescue(core, job, expired_before=core.clock.now()):
             taken.append(job)
     crashpoints.at("reap.after")
     for job in taken:

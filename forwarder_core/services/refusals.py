@@ -5,7 +5,7 @@ They stand below the doors so that the list of all codes in docs/troubleshooting
 
 from __future__ import annotations
 
-from forwarder_core.errors import Conflict, Forbidden, Invalid, RequestError
+from forwarder_core.errors import Conflict, Forbidden, Invalid, NotSignedIn, RequestError
 
 
 class ForeignHost(RequestError):
@@ -16,6 +16,22 @@ class ForeignHost(RequestError):
 class ScopeMissing(Forbidden):
     code = "scope_missing"
     action = "Use a token with a wider scope; POST /api/api-tokens makes one."
+
+
+class SecondFactorNeeded(NotSignedIn):
+    """The password was right. `ticket` stands for it, sealed and for minutes only, while the code is asked for."""
+
+    code = "second_factor_needed"
+    action = "Give the code of the authenticator app as well, or a recovery code."
+
+    def __init__(self, message: str, *, ticket: str) -> None:
+        super().__init__(message)
+        self.ticket = ticket
+
+
+class CodeRefused(NotSignedIn):
+    code = "code_refused"
+    action = "Wait for the next code and enter that one; a code works once."
 
 
 class MethodNotAllowed(RequestError):

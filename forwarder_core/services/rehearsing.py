@@ -50,9 +50,9 @@ class Ground:
     limits: Limits
 
 
-def rehearse(core: Core, connection_id: int) -> Rehearsal:
-    """The whole report: every check, whatever the others found."""
-    ground = _ground(core, connection_id)
+def rehearse(core: Core, wanted: int | Connection) -> Rehearsal:
+    """The whole report: every check, whatever the others found. `wanted`: an id, or a connection not stored yet."""
+    ground = _ground(core, wanted)
     at_home = _at_home(core, ground)
     ends = _usable_ends(ground)
     return Rehearsal((*at_home, *rehearsing_ends.look(core, ground.connection, ends, reads_source=True)))
@@ -81,14 +81,14 @@ def warnings(core: Core, connection_id: int) -> list[str]:
     return [f"{check.text} {check.action}"] if check.outcome is Outcome.WARNING else []
 
 
-def _ground(core: Core, connection_id: int) -> Ground:
+def _ground(core: Core, wanted: int | Connection) -> Ground:
     with core.begin() as tx:
-        known = connections.get(tx, connection_id)
+        known = connections.get(tx, wanted) if isinstance(wanted, int) else wanted
         if known is None:
-            raise NotFound(f"There is no connection {connection_id}.")
+            raise NotFound(f"There is no connection {wanted}.")
         source, destination = accounts.get(tx, known.source_account_id), accounts.get(tx, known.destination_account_id)
         if source is None or destination is None:
-            raise NotFound(f"An account of connection {connection_id} is not there any more.")
+            raise NotFound(f"An account of connection “{known.name}” is not there any more.")
         every = connections.page(tx, after=0, limit=100_000)
         return Ground(
             connection=known,

@@ -19,7 +19,7 @@ from forwarder_core.domain.accounts import Account, AccountEvent, AccountStatus
 from forwarder_core.domain.tokens import StoredToken, TokenFacts
 from forwarder_core.errors import ChallengeRequired, Conflict, NotFound, Retry, StepFailed
 from forwarder_core.logs import redact
-from forwarder_core.services import alerting, credentials, exits, proving, resting, standing
+from forwarder_core.services import alerting, credentials, exits, happenings, proving, resting, standing
 from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.credentials import StoredCredentials
@@ -80,6 +80,7 @@ def _succeeded(core: Core, held: Held, event: AccountEvent, who: str) -> None:
     ends = facts.expires_at or facts.access_expires_at
     with core.begin() as tx:
         tokens.note_renewed(tx, held.token.id, now)
+        happenings.note_renewal(tx, held.token.id, account.alias, now)
         if not held.token.is_own:
             standing.rise_token(tx, account, held.token, now=now, expires_at=ends)
         elif not _still_warned(account, facts, now):

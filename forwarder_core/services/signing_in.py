@@ -1,4 +1,4 @@
-"""Signing in and out: passwords, server-side sessions, and the limit on guessing.
+"""Signing in and out: passwords, the code of a second factor, and server-side sessions.
 
 Whoever holds a session's token is the user; only the token's SHA-256 is stored, so signing out and a password change
 end a session everywhere at once. HTTP (cookies, CSRF, redirects) is the door's business.
@@ -17,17 +17,18 @@ import bcrypt
 
 from forwarder_core.db import people
 from forwarder_core.db.engine import Tx
-from forwarder_core.db.people import StoredSession
-from forwarder_core.errors import FieldError, Invalid, NotSignedIn, TooManyRequests
-from forwarder_core.services import tunables
+from forwarder_core.db.people import StoredSession, User
+from forwarder_core.errors import FieldError, Invalid, NotSignedIn
+from forwarder_core.services import guessing, second_factor, tunables
 from forwarder_core.services.context import Core
+from forwarder_core.services.refusals import CodeRefused, SecondFactorNeeded
 from forwarder_core.services.tunables import Tuned
+from forwarder_core.vault import UnreadableSecret
 
-MOST_ATTEMPTS = 10  # that reach bcrypt, per name and per address,
-ATTEMPTS_WINDOW = timedelta(minutes=15)  # within so long
 MOST_BYTES = 72  # bcrypt looks at no more
 LONGEST_SESSION = timedelta(days=90)  # however much it is used
 _TOUCH_EVERY = timedelta(seconds=60)
+_TICKET_LASTS = timedelta(minutes=5)
 _COST = 12
 # Of nobody's password: checking it costs the same as checking a real one, so that time does not tell who exists.
 _NOBODY = "$2b$12$ELDh/S1t15N.XdEk28IfKOjnFufNNJMjJYagt6Kv9Q1AgxsJpOQFG"
@@ -69,20 +70,59 @@ def add_first_user(core: Core, username: str, password: str) -> None:
 
 
 def sign_in(
-    core: Core, username: str, password: str, *, address: str, remember: bool = False, replaces: str | None = None
+    core: Core,
+    username: str,
+    password: str,
+    *,
+    address: str,
+    remember: bool = False,
+    replaces: str | None = None,
+    code: str | None = None,
 ) -> Opened:
-    """Open a session. `replaces`: the token the browser had before, which ends.
+    """Open a session. `replaces`: the token the browser had before, which ends. `code`: of the second factor.
 
-    Raises NotSignedIn, in the same words and the same time whether the user exists or not, and TooManyRequests.
+    Raises NotSignedIn, in the same words and the same time whether the user exists or not, SecondFactorNeeded where
+    the password is right and a code is wanted that was not given, and TooManyRequests.
     """
     username = _storable(username)
     with core.begin() as tx:
-        _count_attempt(core, tx, username, address)
+        guessing.count(core, tx, username, address)
         user = people.find_user(tx, username)
     if not _matches(password, user.password_hash if user else _NOBODY) or user is None:
-        with core.begin() as tx:
-            people.audit(tx, who=username, what="sign_in_refused", target=address, now=core.clock.now())
+        _note_refusal(core, username, address)
         raise NotSignedIn(_WRONG, action="Check the name and the password and try again.")
+    if user.totp is not None:
+        if not code:
+            raise SecondFactorNeeded("Enter the code of your authenticator app.", ticket=_ticket(core, user))
+        _prove(core, user, code, address)
+    return _open(core, user, address=address, remember=remember, replaces=replaces)
+
+
+def sign_in_with_code(
+    core: Core, ticket: str, code: str, *, address: str, remember: bool = False, replaces: str | None = None
+) -> Opened:
+    """The second half of a sign-in: the ticket of SecondFactorNeeded and the code. A try counts like any other."""
+    user = _holder(core, ticket)
+    if user is None:
+        raise NotSignedIn("That took too long. Please login again.", action="Begin again with name and password.")
+    with core.begin() as tx:
+        guessing.count(core, tx, user.username, address)
+    _prove(core, user, code, address)
+    return _open(core, user, address=address, remember=remember, replaces=replaces)
+
+
+def _prove(core: Core, user: User, code: str, address: str) -> None:
+    if not second_factor.accepts(core, user, code):
+        _note_refusal(core, user.username, address)
+        raise CodeRefused("That code is not right")
+
+
+def _note_refusal(core: Core, username: str, address: str) -> None:
+    with core.begin() as tx:
+        people.audit(tx, who=username, what="sign_in_refused", target=address, now=core.clock.now())
+
+
+def _open(core: Core, user: User, *, address: str, remember: bool, replaces: str | None) -> Opened:
     token, now = secrets.token_urlsafe(32), core.clock.now()
     stored = StoredSession(
         user_id=user.id,
@@ -94,7 +134,7 @@ def sign_in(
         expires_at=now + LONGEST_SESSION,
     )
     with core.begin() as tx:
-        people.clear_attempts(tx, username=username, address=address)
+        guessing.forgive(tx, user.username, address)
         people.forget_sessions(tx, now)
         if replaces:
             people.remove_session(tx, _hash_of(replaces))
@@ -102,6 +142,29 @@ def sign_in(
         people.audit(tx, who=user.username, what="signed_in", target=address, now=now)
         tuned = tunables.read(tx)
     return Opened(token, _signed_in(stored, tuned))
+
+
+def _ticket(core: Core, user: User) -> str:
+    """Worth nothing without a code, to nobody else, after minutes, or after a change of the password."""
+    until = core.clock.now() + _TICKET_LASTS
+    said = {"user": user.username, "password": _mark_of(user), "until": until.isoformat()}
+    return core.vault.seal(said).decode()
+
+
+def _holder(core: Core, ticket: str) -> User | None:
+    try:
+        said = core.vault.unseal(ticket.encode())
+        until = datetime.fromisoformat(said["until"])
+    except (UnreadableSecret, ValueError, KeyError):
+        return None
+    with core.begin() as tx:
+        user = people.find_user(tx, said.get("user", ""))
+    is_same = user is not None and said.get("password") == _mark_of(user)
+    return user if is_same and core.clock.now() < until else None
+
+
+def _mark_of(user: User) -> str:
+    return hashlib.sha256(user.password_hash.encode()).hexdigest()
 
 
 def session_of(core: Core, token: str | None, *, is_use: bool = True) -> SignedIn | None:
@@ -138,7 +201,7 @@ def sign_out(core: Core, token: str) -> None:
 def change_password(core: Core, username: str, *, current: str, new: str, confirm: str, address: str) -> None:
     """Raises Invalid naming every bad field, TooManyRequests. Every session of the user ends, this one too."""
     with core.begin() as tx:
-        _count_attempt(core, tx, username, address)
+        guessing.count(core, tx, username, address)
         user = people.find_user(tx, username)
     if user is None or not _matches(current, user.password_hash):
         raise Invalid("The password was not changed.", FieldError("current_password", "is not the present password"))
@@ -148,7 +211,7 @@ def change_password(core: Core, username: str, *, current: str, new: str, confir
     if new != confirm:
         problems.append(FieldError("confirm_password", "is not the same as the new password"))
     with core.begin() as tx:
-        people.clear_attempts(tx, username=username, address=address)
+        guessing.forgive(tx, username, address)
     if problems:
         raise Invalid("The password was not changed.", *problems)
     hashed = _hashed(new)
@@ -170,19 +233,6 @@ def broken_rules(password: str) -> list[str]:
         "contain a special character": any(c in _SPECIAL for c in password),
     }
     return [rule for rule, is_kept in rules.items() if not is_kept]
-
-
-def _count_attempt(core: Core, tx: Tx, username: str, address: str) -> None:
-    """Count this attempt as failed until it is proven right. Raises TooManyRequests when there were too many."""
-    people.lock_attempts(tx)
-    now = core.clock.now()
-    oldest = people.nth_newest_attempt(tx, MOST_ATTEMPTS, username=username, address=address)
-    if oldest is not None and (wait := oldest + ATTEMPTS_WINDOW - now) > timedelta():
-        raise TooManyRequests(
-            "Too many failed sign-ins. Wait before the next try.", retry_after_s=int(wait.total_seconds()) + 1
-        )
-    people.add_attempt(tx, username=username, address=address, now=now)
-    people.forget_attempts(tx, now - 2 * ATTEMPTS_WINDOW)
 
 
 def _store(tx: Tx, token: str, stored: StoredSession, address: str) -> None:

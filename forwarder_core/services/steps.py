@@ -135,7 +135,7 @@ def _exit(carrier: Carrier, report: StepReport, errand: Errand, account: Account
             wait_s = (rests_until - now).total_seconds()
             raise RateLimited(f"{account.platform} wants {account.alias} left in peace.", retry_after_s=wait_s)
         chosen = exits.exit_of(carrier.core, tx, account, errand.proxy_id, job_id=errand.job.id)
-    report.fact(proxy=chosen.label)
+    report.fact(proxy=chosen.label, proxy_id=chosen.proxy.id if chosen.proxy else None)
     return chosen
 
 

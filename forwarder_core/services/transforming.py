@@ -78,6 +78,8 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
     media = _media_of(made)
     keep_file(carrier, RENDITION, row_of(media) | {"plan": kept_plan})
     crashpoints.at("transform.after_row")
+    if made.seen is not None:
+        report.info("Output checked: %s", _seen(made.seen))
     report.info(
         "Transformation complete (%.1f MB → %.1f MB, %s×%s, %.1f seconds)",
         source.size_bytes / 1e6,
@@ -136,15 +138,14 @@ def _media_file(kept: StoredFile, cover: Path) -> MediaFile:
     )
 
 
+def _seen(facts: Probe) -> str:
+    sound = facts.audio_codec or "no sound"
+    size = f"{facts.width}×{facts.height}, {float(facts.fps_avg):.5g} fps, {facts.video_codec}, {sound}"
+    return f"{size}, {facts.duration_s:.1f} s, {facts.size_bytes / 1e6:.1f} MB"
+
+
 def _say_plan(report: StepReport, facts: Probe, chosen: Plan) -> None:
-    report.info(
-        "Input: %s×%s, %.0f fps, %s, %.1f MB",
-        facts.width,
-        facts.height,
-        facts.fps_avg,
-        facts.video_codec,
-        facts.size_bytes / 1e6,
-    )
+    report.info("Input: %s", _seen(facts))
     report.info("Applying transformations: %s", chosen.words)
     for reason in chosen.reasons:
         report.info("Why: %s", reason)

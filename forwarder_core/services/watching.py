@@ -21,8 +21,9 @@ from forwarder_core.services.quotas import QuotaView
 from forwarder_core.services.tunables import Tuned
 
 _DAY = timedelta(hours=24)
-_LAST_CHECKS = 10
-_LEAST_CHECKS = 4  # so many checks of a proxy before their rate says anything
+_LAST = 10
+_LEAST = 4  # so many checks of a proxy, or jobs through it, before their rate says anything
+_TOKEN_CLEARS_H = 24.0  # so much more than the mark: a sign-in renewed for a day or two is still about to end
 _KINDS = {
     Metric.SILENCE: AlertKind.SILENCE,
     Metric.DISK: AlertKind.DISK,
@@ -42,6 +43,7 @@ def watch(core: Core) -> list[Crossing]:
         tuned = tunables.read(tx)
         readings = [
             *_success_rates(tx, tuned, now),
+            *_sign_ins(tx, tuned, now),
             *_proxies(tx, tuned),
             _queue(tx, tuned, now),
             *_silences(tx, tuned, now),
@@ -114,21 +116,46 @@ def _success_rates(tx: Tx, tuned: Tuned, now: datetime) -> Iterable[Reading]:
         )
 
 
+def _sign_ins(tx: Tx, tuned: Tuned, now: datetime) -> Iterable[Reading]:
+    """Beside the warning each account sets its days of: this one is the installation's."""
+    mark = tuned.number("alerts.token_hours")
+    for one in measures.sign_ins(tx):
+        left = (one.expires_at - now) / timedelta(hours=1)
+        name = f"{one.account} ({one.label})" if one.label else one.account
+        yield Reading(
+            metric=Metric.TOKEN,
+            subject=f"token:{one.id}",
+            value=left,
+            trips_at=mark,
+            clears_at=mark + _TOKEN_CLEARS_H,
+            facts={
+                "metric": "time to token expiry",
+                "account": name,
+                "account_id": one.account_id,
+                "platform": one.platform,
+                "value": f"{left:.0f} h" if left > 0 else "ended",
+                "threshold": f"{mark:g} h",
+                "action": f"Renew the sign-in before it ends: Accounts → {one.account} → Update token.",
+            },
+        )
+
+
 def _proxies(tx: Tx, tuned: Tuned) -> Iterable[Reading]:
     mark = tuned.number("alerts.proxy_errors_max")
-    for one in measures.by_proxy(tx, _LAST_CHECKS):
-        rate = 100 * one.failed / one.checks
+    counted = (("checks", measures.by_proxy(tx, _LAST)), ("jobs", measures.by_proxy_used(tx, _LAST)))
+    for one, what in ((one, what) for what, tallies in counted for one in tallies):
+        rate = 100 * one.failed / one.n
         yield Reading(
             metric=Metric.PROXY_ERRORS,
-            subject=f"proxy:{one.id}",
-            value=rate if one.checks >= _LEAST_CHECKS else None,
+            subject=f"proxy:{one.id}:{what}",
+            value=rate if one.n >= _LEAST else None,
             trips_at=mark + 0.001,
             clears_at=max(0.0, mark - 20),
             facts={
                 "metric": "proxy errors",
                 "proxy": one.alias,
                 "proxy_id": one.id,
-                "value": f"{one.alias}: {rate:.0f} % of the last {one.checks} checks failed",
+                "value": f"{one.alias}: {rate:.0f} % of the last {one.n} {what} failed",
                 "threshold": f"{mark:g} %",
                 "action": "Test the proxy under Proxies; replace it if it stays so.",
             },

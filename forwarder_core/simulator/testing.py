@@ -28,13 +28,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulator:
-    """A running simulated world, and what a test wants to do to it."""
+    """A simulated world, and what a test wants to do to it. One that runs elsewhere may be anybody's: only the calls of
+    `add_account`, `add_post`, `publications` and `disarm` are asked of it."""
 
-    home: Path
     gateway_url: str
     control_url: str
     ca_path: Path
-    process: subprocess.Popen[str]
 
     @property
     def exit(self) -> Exit:
@@ -84,8 +83,16 @@ class Simulator:
         self.call("POST", "/reset")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSimulator(Simulator):
+    """Ours, run for the test alone."""
+
+    home: Path
+    process: subprocess.Popen[str]
+
+
 @contextmanager
-def running(home: Path, *arguments: str) -> Iterator[Simulator]:
+def running(home: Path, *arguments: str) -> Iterator[OwnSimulator]:
     """A simulator with its state under `home`, for as long as the block runs."""
     command = [sys.executable, "-m", "forwarder_core.simulator", "--home", str(home), "--die-with-parent", *arguments]
     # A bare environment: the settings of whoever runs the tests are not the simulated installation's.
@@ -95,7 +102,7 @@ def running(home: Path, *arguments: str) -> Iterator[Simulator]:
             if not line:
                 raise ControlFailed(f"the simulator did not start (exit code {process.wait(_STOP_S)})")
             ready = json.loads(line)
-            yield Simulator(
+            yield OwnSimulator(
                 home=home,
                 gateway_url=ready["gateway"],
                 control_url=ready["control"],
