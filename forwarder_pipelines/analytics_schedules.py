@@ -1,4 +1,5 @@
-"""The schedules of the analytics: today and what changed every hour, the reports after each week and month.
+"""The schedules of the analytics: anomalies every 15 minutes, today and what changed every hour, reports of weeks and
+months.
 
 Noon in UTC is past midnight everywhere, so a report's last day is over in the installation's own zone.
 (No postponed annotations here: Dagster reads the class of `context`.)
@@ -8,8 +9,9 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from forwarder_core.services import analytics_days, anomalies
+from forwarder_core.services import analytics_days, anomalies, happenings
 from forwarder_pipelines.assets.analytics import days
 from forwarder_pipelines.resources import this_core
 
@@ -34,9 +36,9 @@ analytics_job = dg.define_asset_job(
 )
 token_calendar_job = dg.define_asset_job(
     "token_calendar_job",
-    selection=dg.AssetSelection.assets("token_calendar"),
+    selection=dg.AssetSelection.assets("token_calendar", "soak_report"),
     executor_def=dg.in_process_executor,
-    description="Which sign-ins end soon.",
+    description="Which sign-ins end soon, and what the last soaks found.",
 )
 report_weekly_job = dg.define_asset_job(
     "report_weekly_job",
@@ -52,12 +54,31 @@ report_monthly_job = dg.define_asset_job(
 )
 
 
+@dg.op(description="Tell of accounts whose success or volume fell; note which release runs.")
+def look_for_anomalies(context: dg.OpExecutionContext) -> None:
+    core = this_core()
+    happenings.note_release(core)
+    for found in anomalies.tell(core):
+        context.log.info(
+            f"{found.alias}: {found.anomaly.kind}, {found.anomaly.value:g} (usual {found.anomaly.usual:g})"
+        )
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Is an account out of its ordinary?")
+def anomaly_job() -> None:
+    look_for_anomalies()
+
+
+anomaly_schedule = dg.ScheduleDefinition(
+    job=anomaly_job, cron_schedule="8,23,38,53 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+
+
 @dg.schedule(job=analytics_job, cron_schedule="12 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
 def analytics_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Today, and past days whose rows changed; looks for days unlike the others on the way."""
+    """Today, and past days whose rows changed."""
     core = this_core()
     today = analytics_days.today(core)
-    anomalies.tell(core)
     for day in sorted({today, *analytics_days.stale(core)[-_MOST_RUNS:]}):
         if day >= date.fromisoformat(days.get_first_partition_key() or "9999-01-01"):
             yield dg.RunRequest(partition_key=day.isoformat())
@@ -82,5 +103,17 @@ def report_monthly_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequ
     return dg.RunRequest(run_key=f"month:{first}", partition_key=first.isoformat())
 
 
-JOBS = [analytics_job, token_calendar_job, report_weekly_job, report_monthly_job]
-SCHEDULES = [analytics_schedule, token_calendar_schedule, report_weekly_schedule, report_monthly_schedule]
+JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
+    analytics_job,
+    anomaly_job,
+    token_calendar_job,
+    report_weekly_job,
+    report_monthly_job,
+]
+SCHEDULES = [
+    analytics_schedule,
+    anomaly_schedule,
+    token_calendar_schedule,
+    report_weekly_schedule,
+    report_monthly_schedule,
+]

@@ -36,10 +36,10 @@ from forwarder_pipelines.resources import this_core
 from forwarder_pipelines.run_control import DagsterRunControl
 
 ROUND_S = 2.0
-_SEND_ROUND_S = 1.0
-_LISTEN_ROUND_S = 1.0
+_SEND_ROUND_S = 2.0
+_LISTEN_ROUND_S = 2.0
 _PULSE_EVERY_S = 60.0
-_SIGN_IN_ROUND_S = 1.0
+_SIGN_IN_ROUND_S = 2.0
 _BACKFILL_ROUND_S = 5.0
 _MOST_SIGN_INS = 3  # at once; each holds a thread for as long as its person needs
 _LAST_WORD_S = 3.0  # a sign-in that waits for its person ends within

@@ -12,7 +12,7 @@ import dagster as dg
 
 from forwarder_core.domain.jobs import Dispatch
 from forwarder_core.domain.requests import Request
-from forwarder_core.services import detection, dry_running, forwarding
+from forwarder_core.services import detection, dry_running, forwarding, heartbeats
 from forwarder_pipelines import dry_runs, partitions
 from forwarder_pipelines.dry_runs import dry_run_job
 from forwarder_pipelines.hooks import run_canceled_sensor, run_failure_sensor
@@ -36,6 +36,7 @@ def watch_sensor(shard: int) -> dg.SensorDefinition:
         description=f"Looks at the due sources of shard {shard + 1} of {WATCH_SHARDS} and starts what they bring.",
     )
     def watch(context: dg.SensorEvaluationContext) -> Asked:
+        heartbeats.beat(this_core(), f"watch_{shard}_sensor", kind=heartbeats.SENSOR)
         polled = detection.poll_due(this_core(), shard=shard, shards=WATCH_SHARDS, budget_s=_POLL_BUDGET_S)
         brought = sum(p.new_posts for p in polled)
         return _ask_for_runs(f"{len(polled)} sources looked at, {brought} new posts" if polled else "no source is due")
@@ -50,6 +51,7 @@ def watch_sensor(shard: int) -> dg.SensorDefinition:
     description="Starts the jobs that are due (retries, released holds, run-now) and the dry runs that were asked for.",
 )
 def dispatch_sensor(context: dg.SensorEvaluationContext) -> Asked:
+    heartbeats.beat(this_core(), "dispatch_sensor", kind=heartbeats.SENSOR)
     return _ask_for_runs("no job is due", dry_running.launches(this_core()))
 
 

@@ -18,6 +18,7 @@ from forwarder_core.services import (
     analytics_days,
     analytics_reports,
     analytics_tables,
+    soak_reports,
     tokens,
 )
 from forwarder_core.services.analytics import View
@@ -114,6 +115,21 @@ def token_calendar() -> Made:
     return dg.MaterializeResult(metadata={**counted, "chart": dg.MetadataValue.md(chart)})
 
 
+@dg.asset(group_name=GROUP, owners=_OWNERS, kinds={"json"})
+def soak_report() -> Made:
+    """Verdicts of the last soaks (`./run soak`): lost, doubled and stuck posts under days of simulated faults."""
+    found = soak_reports.newest(this_core().settings.home)
+    heads = ("at", "seed", "posts", "published", "lost", "duplicated", "stuck", "unconfirmed", "dead", "seconds")
+    lines = ["| " + " | ".join(_cell(one.get(head)) for head in heads) + " |" for one in found]
+    chart = "\n".join(["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *lines])
+    told: dict[str, RawMetadataValue] = {"soaks": len(found)}
+    for name in ("posts", "lost", "duplicated", "stuck"):
+        if found and isinstance(found[0].get(name), int):
+            told[name] = found[0][name]
+    words = chart if found else "No soak was run yet: `./run soak` makes one."
+    return dg.MaterializeResult(metadata={**told, "chart": dg.MetadataValue.md(words)})
+
+
 @dg.asset(group_name=GROUP, owners=_OWNERS, kinds=_TABLE_KINDS, partitions_def=weeks, deps=["connection_daily"])
 def weekly_rollup(context: dg.AssetExecutionContext) -> Made:
     """The week in one row of `rollups`."""
@@ -144,7 +160,7 @@ def report_monthly(context: dg.AssetExecutionContext) -> Made:
     return _reported(analytics_reports.monthly(this_core(), date.fromisoformat(context.partition_key)))
 
 
-ASSETS = [daily_analytics, token_calendar, weekly_rollup, monthly_rollup, report_weekly, report_monthly]
+ASSETS = [daily_analytics, token_calendar, soak_report, weekly_rollup, monthly_rollup, report_weekly, report_monthly]
 CHECKS = [analytics_are_sound]
 
 
