@@ -25,6 +25,7 @@ from admin_app.door.dagster import PREFIX, DagsterProxy
 from admin_app.door.guard import Guard
 from admin_app.door.origins import Origins
 from admin_app.door.pages import Pages
+from admin_app.door.rooted import Rooted
 from forwarder_core import logs, settings
 from forwarder_core.cli.passwords import with_admin_password
 from forwarder_core.errors import ForwarderError
@@ -82,7 +83,7 @@ def create_app(core: Core, *, dagster_url: str | None) -> ASGIApp:
         pages=Starlette(routes=Pages(core).routes()),
         api=create_api(core, feed),
         dagster=proxy,
-        screens=st.App(SCRIPT, lifespan=lifespan, on_script_error=on_error),
+        screens=Rooted(st.App(SCRIPT, lifespan=lifespan, on_script_error=on_error)),
     )
     return Guard(switch, core, Origins.of(core.settings), feed)
 

@@ -27,6 +27,7 @@ TAGS = {
     "Connections": "What is forwarded from where to where, and trying it out",
     "Proxies": "The ways out",
     "Jobs & logs": "One job a post: its way, its attempts, its log; dead letters, incidents, approvals; live events",
+    "Calendar": "What arrived and what is planned, day by day",
     "Posts": "Every post seen, with the decision about it",
     "Limits & quotas": "What platforms allow, and how much of it is used",
     "Library": "Files of one's own, and archives",

@@ -41,6 +41,19 @@ async def given(request: Request, plain: Collection[str]) -> dict[str, Any]:
     return {**top, "credentials": credentials} if credentials else top
 
 
+async def sheet(request: Request, most_bytes: int) -> bytes:
+    """A CSV, as the body itself or as the field `file` of a form; one byte more than `most_bytes` at most."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return (await request.body())[: most_bytes + 1]
+    async with request.form(max_files=1, max_fields=5) as form:
+        if bad := [FieldError(name, "unknown") for name in form if name != "file"]:
+            raise Invalid("The form has fields this call does not have.", *bad)
+        given = form.get("file")
+        if not isinstance(given, UploadFile):
+            raise Invalid("The form brings no file.", FieldError("file", "is required"))
+        return await given.read(most_bytes + 1)
+
+
 def validated(model: type[Model], body: dict[str, Any]) -> Model:
     try:
         return model.model_validate(body)

@@ -51,6 +51,24 @@ def sign_in_page(app_name: str, form: str, wanted: str, said: str) -> str:
     )
 
 
+def code_page(app_name: str, form: str, wanted: str, said: str, *, ticket: str, remember: bool) -> str:
+    """Asks for the second factor of who gave the right password, which `ticket` stands for."""
+    alert = f'<p role="alert">{escape(said)}</p>' if said else ""
+    kept = '<input type="hidden" name="remember" value="1">' if remember else ""
+    return _page(
+        f"Sign in · {app_name}",
+        f"""<h1>{escape(app_name)}</h1><p>Enter the code of your authenticator app.</p>
+<form method="post" action="/login">
+<input type="hidden" name="form" value="{escape(form)}"><input type="hidden" name="next" value="{escape(wanted)}">
+<input type="hidden" name="ticket" value="{escape(ticket)}">{kept}
+<label for="code">Code</label>
+<input id="code" name="code" type="text" autocomplete="one-time-code" autocapitalize="characters" required autofocus>
+<button type="submit">Login</button>
+</form>{alert}
+<p><small>Without the phone, one of your recovery codes does it. <a href="/login">Begin again</a></small></p>""",
+    )
+
+
 def sign_out_page(app_name: str, csrf: str) -> str:
     return _page(
         f"Sign out · {app_name}",

@@ -8,8 +8,9 @@ page that signs a visitor in as somebody else is an attack too.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,11 +21,13 @@ from starlette.routing import Route
 
 from admin_app import auth
 from admin_app.door.consent import SignInPages
-from admin_app.door.forms import sign_in_page, sign_out_page
+from admin_app.door.forms import code_page, sign_in_page, sign_out_page
 from admin_app.door.origins import safe_next
 from forwarder_core.errors import NotSignedIn, TooManyRequests
 from forwarder_core.services import signing_in
 from forwarder_core.services.context import Core
+from forwarder_core.services.refusals import CodeRefused, SecondFactorNeeded
+from forwarder_core.services.signing_in import Opened
 
 _FORM_COOKIE = "forwarder_form"
 _PASSED_ON = ("confirm",)  # alerts ask for it: /jobs/7?confirm=live
@@ -42,6 +45,7 @@ class Pages:
             Route("/logout", self.show_sign_out, methods=["GET"]),
             Route("/logout", self.sign_out, methods=["POST"]),
             Route("/dashboard", _to("/"), methods=["GET"]),
+            Route("/overview", _to("/"), methods=["GET"]),  # the first screen has no address of its own
             *SignInPages(self._core).routes(),
             Route("/accounts/{id:int}/captcha-resolve", _to_one("accounts", do="captcha-resolve"), methods=["GET"]),
             *(Route(f"/{screen}/{{id:int}}", _to_one(screen), methods=["GET"]) for screen in _SCREENS),
@@ -64,15 +68,11 @@ class Pages:
         if not expected or not secrets.compare_digest(expected.encode(), given.get("form", "").encode()):
             return self._form(request, wanted, "The form was too old. Please try again.", HTTPStatus.FORBIDDEN)
         try:
-            opened = await run_in_threadpool(
-                signing_in.sign_in,
-                self._core,
-                given.get("username", ""),
-                given.get("password", ""),
-                address=auth.address_of(request),
-                remember="remember" in given,
-                replaces=request.cookies.get(auth.SESSION_COOKIE),
-            )
+            opened = await run_in_threadpool(self._opened, request, given)
+        except SecondFactorNeeded as e:
+            return self._code_form(wanted, given, e.ticket)
+        except CodeRefused as e:
+            return self._code_form(wanted, given, given.get("ticket", ""), e.message)
         except NotSignedIn as e:
             return self._form(request, wanted, e.message, HTTPStatus.UNAUTHORIZED)
         except TooManyRequests as e:
@@ -87,6 +87,23 @@ class Pages:
         answer.headers.append("set-cookie", auth.set_session_cookie(opened, secure=secure))
         answer.headers.append("set-cookie", auth.cookie(_FORM_COOKIE, "", secure=secure, **{"max-age": 0}))
         return answer
+
+    def _opened(self, request: Request, given: Mapping[str, str]) -> Opened:
+        """By name and password, or by the ticket of these and a code."""
+        how: dict[str, Any] = {
+            "address": auth.address_of(request),
+            "remember": "remember" in given,
+            "replaces": request.cookies.get(auth.SESSION_COOKIE),
+        }
+        if ticket := given.get("ticket"):
+            return signing_in.sign_in_with_code(self._core, ticket, given.get("code", ""), **how)
+        return signing_in.sign_in(self._core, given.get("username", ""), given.get("password", ""), **how)
+
+    def _code_form(self, wanted: str, given: Mapping[str, str], ticket: str, said: str = "") -> Response:
+        """The second page of a sign-in. The cookie of the first one's form is still good."""
+        name, remember = self._core.settings.app_name, "remember" in given
+        page = code_page(name, given.get("form", ""), wanted, said, ticket=ticket, remember=remember)
+        return HTMLResponse(page, HTTPStatus.UNAUTHORIZED)
 
     async def show_sign_out(self, request: Request) -> Response:
         """At once where our own page or the address bar asks; a link on another site gets a question instead."""

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-import altair as alt
 import streamlit as st
 
-from admin_app.ui import access, charts, places, words
-from forwarder_core.domain.analytics import Fix, Tally
-from forwarder_core.services import analytics_tables, tokens
+from admin_app.ui import access, charts, fixes, places, stories, words
+from admin_app.ui.widgets import attempt
+from forwarder_core.domain.analytics import Tally
+from forwarder_core.services import analytics_tables, happenings, tokens
 from forwarder_core.services.analytics import AccountLine, ConnectionLine, View
 
 _ENDED = "appears as soon as the first post of these days was forwarded or failed for good"
 
 
 def overview(view: View) -> None:
-    _what_next(view)
+    fixes.section(view)
+    story = attempt(lambda: happenings.story(access.core(), view.period))
+    marks = story.happenings if story else ()
     left, right = st.columns(2, gap="medium")
     with left:
-        _chart("Success by day", view.tally.total, lambda: charts.success_trend(view.days), f"The line {_ENDED}.")
+        trend = partial(charts.success_trend, view.days, marks, access.core().settings.zone)
+        _days("Success by day", view.tally.total, trend, f"The line {_ENDED}.")
         _failures(view)
     with right:
         _days("Posts by day", view.tally.total, lambda: charts.volume(view.days), f"A bar a day {_ENDED}.")
         is_known = any(line.tally.is_expected for line in view.days)
         _days("Uptime", is_known, lambda: charts.calendar(view.days), f"The calendar {_ENDED}.")
+    if story:
+        stories.events(story)
+    stories.diagnosis()
     _dead_letters(view)
     table(view, "days", "Day by day")
 
@@ -65,9 +72,12 @@ def system(view: View) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         is_known = any(day.latency_p50_s is not None for day in load.days)
-        _chart("Source to destination", is_known, lambda: charts.latency(view), "Shows with the first post forwarded.")
+        _days("Source to destination", is_known, lambda: charts.latency(view), "Shows with the first post forwarded.")
+        is_sent = view.tally.bytes_fetched or view.tally.bytes_sent
+        _days("Data processed", is_sent, lambda: charts.data(view.days), f"A bar a day {_ENDED}.")
     with right:
         _chart("Busy hours", view.tally.total, lambda: charts.hours(view.by_hour), f"A bar an hour {_ENDED}.")
+        _days("Throughput", view.tally.total, lambda: charts.throughput(view), f"The line {_ENDED}.")
     _proxies(view)
     _tokens()
     table(view, "hours", "Jobs by hour")
@@ -91,27 +101,6 @@ def table(view: View, name: str, title: str) -> None:
         )
 
 
-def _what_next(view: View) -> None:
-    st.subheader("What to mend first")
-    if not view.fixes:
-        st.caption("Nothing failed in these days. What costs most uptime is listed here, with the way to mend it.")
-        return
-    aliases = {line.id: line.alias for line in view.accounts}
-    for fix in view.fixes:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            alias = words.plain(aliases.get(fix.account_id, str(fix.account_id)))
-            st.markdown(f"**{words.plain(analytics_tables.title(fix.code))}** at {alias}: {_gain(fix)}")
-            places.link("accounts", "To the account", icon=":material/build:", id=str(fix.account_id))
-            places.link("jobs", "Its jobs", icon=":material/list_alt:", error=fix.code, account=str(fix.account_id))
-
-
-def _gain(fix: Fix) -> str:
-    failed = f"{fix.jobs} failed for good"
-    if not fix.days:
-        return f"{failed}, on days with other successes"
-    return f"+{fix.gain:.1f} points of uptime (days without a success: {fix.days}; {failed})"
-
-
 def _failures(view: View) -> None:
     failed = any(cause.jobs for cause in view.causes)
     event = _chart("Why posts failed", failed, lambda: charts.failures(view), "Nothing failed for good in these days.")
@@ -124,6 +113,7 @@ def _days(title: str, is_known: Any, make: Callable[[], charts.Drawn], empty: st
     if day := charts.picked(event, "day"):
         span = {"from": day, "to": day}
         places.link("jobs", f"Jobs of {day}", icon=":material/list_alt:", **span)
+        places.link("logs", f"Logs of {day}", icon=":material/notes:", **span)
 
 
 def _to_connection(event: Any) -> None:
@@ -139,10 +129,8 @@ def _chart(title: str, is_known: Any, make: Callable[[], charts.Drawn], empty: s
         st.info(empty, icon=":material/hourglass_empty:")
         return None
     made = make()
-    if isinstance(made, alt.Chart):
-        has_clicks = made.params is not alt.Undefined
-        if has_clicks:
-            return st.altair_chart(made, width="stretch", on_select="rerun", key=f"analytics-{title}")
+    if made.to_dict().get("params"):
+        return st.altair_chart(made, width="stretch", on_select="rerun", key=f"analytics-{title}")
     st.altair_chart(made, width="stretch")
     return None
 
@@ -173,7 +161,11 @@ def _failing(title: str, lines: Sequence[tuple[str, Tally, str, int]], most: int
 
 def _one_connection(lines: Sequence[ConnectionLine]) -> None:
     by_id = {line.named.id: line for line in lines}
-    chosen = by_id[st.selectbox("Connection", list(by_id), format_func=lambda id_: by_id[id_].named.name)]
+    connection_figures(by_id[st.selectbox("Connection", list(by_id), format_func=lambda id_: by_id[id_].named.name)])
+
+
+def connection_figures(chosen: ConnectionLine) -> None:
+    """What a connection did in these days, day by day."""
     t = chosen.tally
     with st.grid(5, min_column_width=130):
         st.metric("Posts", t.total, border=True)
@@ -191,7 +183,11 @@ def _one_connection(lines: Sequence[ConnectionLine]) -> None:
 
 def _one_account(lines: Sequence[AccountLine]) -> None:
     by_id = {line.id: line for line in lines}
-    chosen = by_id[st.selectbox("Account", list(by_id), format_func=lambda id_: by_id[id_].alias)]
+    account_figures(by_id[st.selectbox("Account", list(by_id), format_func=lambda id_: by_id[id_].alias)])
+
+
+def account_figures(chosen: AccountLine) -> None:
+    """What an account did in these days, and what its health is made of."""
     score = chosen.health.score
     with st.grid(5, min_column_width=130):
         st.metric("Health", "–" if score is None else f"{score} of 100", border=True)

@@ -13,15 +13,18 @@ import streamlit as st
 from admin_app.ui import access, places
 from admin_app.ui.screens import (
     accounts,
+    agenda,
     analytics,
     connections,
     jobs,
+    library,
     logs,
     notifications,
     overview,
     proxies,
     settings,
     templates,
+    utilities,
 )
 from admin_app.ui.widgets import say_now
 from admin_app.ui.words import plain
@@ -40,15 +43,18 @@ def main() -> None:
         "proxies": st.Page(proxies.show, title="Proxies", icon=":material/lan:", url_path="proxies"),
         "jobs": st.Page(jobs.show, title="Jobs", icon=":material/list_alt:", url_path="jobs"),
         "logs": st.Page(logs.show, title="Logs", icon=":material/article:", url_path="logs"),
+        "calendar": st.Page(agenda.show, title="Calendar", icon=":material/calendar_month:", url_path="calendar"),
+        "library": st.Page(library.show, title="Library", icon=":material/video_library:", url_path="library"),
         "analytics": st.Page(analytics.show, title="Analytics", icon=":material/monitoring:", url_path="analytics"),
         "notifications": st.Page(
             notifications.show, title="Notifications", icon=":material/notifications:", url_path="notifications"
         ),
         "templates": st.Page(templates.show, title="Templates", icon=":material/image:", url_path="templates"),
+        "utilities": st.Page(utilities.show, title="Utilities", icon=":material/build:", url_path="utilities"),
         "settings": st.Page(settings.show, title="Settings", icon=":material/settings:", url_path="settings"),
     }
     places.remember(screens)
-    chosen = st.navigation(list(screens.values()))
+    chosen = st.navigation(list(screens.values()), expanded=True)
     with st.sidebar:
         st.caption(f"Signed in as **{plain(user.username)}**")
         st.link_button("Dagster", "/dagster/", icon=":material/account_tree:", width="stretch")

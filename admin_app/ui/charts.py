@@ -8,12 +8,14 @@ is a word, a length or a tooltip beside it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from forwarder_core.domain.analytics import Grade
+from forwarder_core.domain.happenings import Happening, HappeningKind
 from forwarder_core.services.analytics import ConnectionLine, DayLine, View
 from forwarder_core.services.analytics_tables import title
 
@@ -27,19 +29,73 @@ _GRADES = {
     Grade.BAD: ("below 80 %, or down", RED),
     Grade.IDLE: ("nothing to do", GREY),
 }
+_KINDS = {
+    HappeningKind.TOKEN: "#0891b2",
+    HappeningKind.PROXY: "#a855f7",
+    HappeningKind.SETTING: GREY,
+    HappeningKind.RELEASE: "#16a34a",
+    HappeningKind.INCIDENT: RED,
+    HappeningKind.ANOMALY: ORANGE,
+}
+_KIND_SCALE = alt.Scale(domain=[kind.value for kind in _KINDS], range=list(_KINDS.values()))
+_KIND = alt.Color("kind:N", title=None, scale=_KIND_SCALE, legend=alt.Legend(orient="top", columns=3))
+_KIND_UNSAID = alt.Color("kind:N", scale=_KIND_SCALE, legend=None)
 _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 _HEIGHT = 240
 
 
-def success_trend(days: Sequence[DayLine]) -> Drawn:
-    """Percent per post; days without an ended job are gaps, not zeros."""
-    rows = [(line.day.isoformat(), line.tally.success_rate, line.tally.total) for line in days if line.tally.total]
-    base = alt.Chart(pd.DataFrame(rows, columns=["date", "rate", "jobs"])).encode(
+def success_trend(days: Sequence[DayLine], marks: Sequence[Happening] = (), zone: tzinfo = UTC) -> Drawn:
+    """Percent per post, what happened meanwhile marked by broken lines; days without an ended job are gaps, not zeros.
+    A click on a point picks the day."""
+    rows = [
+        (line.day.isoformat(), line.day.isoformat(), line.tally.success_rate, line.tally.total)
+        for line in days
+        if line.tally.total
+    ]
+    base = alt.Chart(pd.DataFrame(rows, columns=["date", "day", "rate", "jobs"])).encode(
         x=alt.X("date:T", title=None),
         y=alt.Y("rate:Q", title="Success, %", scale=alt.Scale(domain=[0, 100])),
-        tooltip=[alt.Tooltip("date:T", title="Day"), alt.Tooltip("rate:Q", title="%"), alt.Tooltip("jobs:Q")],
+        tooltip=[alt.Tooltip("day:N", title="Day"), alt.Tooltip("rate:Q", title="%"), alt.Tooltip("jobs:Q")],
     )
-    return (base.mark_line(color=BLUE) + base.mark_point(color=BLUE, filled=True, size=40)).properties(height=_HEIGHT)
+    points = base.mark_point(color=BLUE, filled=True, size=60).add_params(
+        alt.selection_point(name=PICKED, fields=["day"])
+    )
+    layers = [base.mark_line(color=BLUE), points]
+    if marks:
+        layers.insert(0, _rules(marks, zone))
+    return alt.layer(*layers).properties(height=_HEIGHT)
+
+
+def _rules(marks: Sequence[Happening], zone: tzinfo) -> Drawn:
+    """One line for each day and kind, with what it was."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for one in marks:
+        said.setdefault((one.at.astimezone(zone).date().isoformat(), one.kind.value), []).append(one.text)
+    rows = [(day, kind, "; ".join(texts[:3]) + (" …" if len(texts) > 3 else "")) for (day, kind), texts in said.items()]
+    return (
+        alt.Chart(pd.DataFrame(rows, columns=["date", "kind", "what"]))
+        .mark_rule(strokeDash=[3, 3], strokeWidth=1.5, opacity=0.8)
+        .encode(x=alt.X("date:T"), color=_KIND, tooltip=[alt.Tooltip("date:T", title="Day"), "kind:N", "what:N"])
+    )
+
+
+def happenings(marks: Sequence[Happening], zone: tzinfo) -> Drawn:
+    """A row of marks for each kind of event. A click picks the day."""
+    local = [(one.at.astimezone(zone), one) for one in marks]
+    rows = [(at.strftime("%Y-%m-%dT%H:%M"), at.date().isoformat(), one.kind.value, one.text) for at, one in local]
+    return (
+        alt.Chart(pd.DataFrame(rows, columns=["at", "day", "kind", "what"]))
+        .mark_point(filled=True, size=90, opacity=0.8)
+        .encode(
+            x=alt.X("at:T", title=None),
+            y=alt.Y("kind:N", title=None, axis=alt.Axis(labelOverlap=False)),
+            color=_KIND_UNSAID,
+            shape=alt.Shape("kind:N", legend=None),
+            tooltip=[alt.Tooltip("at:T", title="When", format="%Y-%m-%d %H:%M"), "kind:N", "what:N"],
+        )
+        .add_params(alt.selection_point(name=PICKED, fields=["day"]))
+        .properties(height=40 + 32 * len({row[2] for row in rows}))
+    )
 
 
 def volume(days: Sequence[DayLine]) -> Drawn:
@@ -143,21 +199,69 @@ def hours(by_hour: dict[int, int]) -> Drawn:
 def latency(view: View) -> Drawn:
     """Minutes from posted at the source to seen at the destination, by day."""
     rows = [
-        (day.day.isoformat(), word, value / 60)
+        (day.day.isoformat(), day.day.isoformat(), word, value / 60)
         for day in view.load.days
         for word, value in (("half within", day.latency_p50_s), ("95 % within", day.latency_p95_s))
         if value is not None
     ]
     return (
-        alt.Chart(pd.DataFrame(rows, columns=["date", "part", "minutes"]))
-        .mark_line(point=True)
+        alt.Chart(pd.DataFrame(rows, columns=["date", "day", "part", "minutes"]))
+        .mark_line(point=alt.OverlayMarkDef(size=50))
         .encode(
             x=alt.X("date:T", title=None),
             y=alt.Y("minutes:Q", title="Minutes"),
             color=alt.Color("part:N", title=None, legend=alt.Legend(orient="top")),
             strokeDash=alt.StrokeDash("part:N", legend=None),
-            tooltip=["date:T", "part:N", alt.Tooltip("minutes:Q", format=".1f")],
+            tooltip=["day:N", "part:N", alt.Tooltip("minutes:Q", format=".1f")],
         )
+        .add_params(alt.selection_point(name=PICKED, fields=["day"]))
+        .properties(height=_HEIGHT)
+    )
+
+
+def data(days: Sequence[DayLine]) -> Drawn:
+    """Gigabytes fetched and sent, by day. A click picks the day."""
+    rows = [
+        (line.day.isoformat(), line.day.isoformat(), word, size / 1e9)
+        for line in days
+        for word, size in (("Fetched", line.tally.bytes_fetched), ("Sent", line.tally.bytes_sent))
+    ]
+    return (
+        alt.Chart(pd.DataFrame(rows, columns=["date", "day", "part", "gb"]))
+        .mark_bar()
+        .encode(
+            x=alt.X("date:T", title=None),
+            y=alt.Y("gb:Q", title="GB"),
+            color=alt.Color(
+                "part:N",
+                title=None,
+                scale=alt.Scale(domain=["Fetched", "Sent"], range=[GREY, BLUE]),
+                legend=alt.Legend(orient="top"),
+            ),
+            tooltip=[alt.Tooltip("day:N", title="Day"), "part:N", alt.Tooltip("gb:Q", title="GB", format=".3f")],
+        )
+        .add_params(alt.selection_point(name=PICKED, fields=["day"]))
+        .properties(height=_HEIGHT)
+    )
+
+
+def throughput(view: View) -> Drawn:
+    """Jobs that ended, by hour of each day's length so far. A click picks the day."""
+    elapsed = {day.day: day.elapsed_s for day in view.load.days}
+    rows = [
+        (line.day.isoformat(), line.day.isoformat(), 3_600 * line.tally.total / elapsed[line.day], line.tally.total)
+        for line in view.days
+        if elapsed.get(line.day)
+    ]
+    return (
+        alt.Chart(pd.DataFrame(rows, columns=["date", "day", "rate", "jobs"]))
+        .mark_area(line={"color": BLUE}, color=BLUE, opacity=0.25, point={"color": BLUE, "size": 50})
+        .encode(
+            x=alt.X("date:T", title=None),
+            y=alt.Y("rate:Q", title="Jobs an hour"),
+            tooltip=[alt.Tooltip("day:N", title="Day"), alt.Tooltip("rate:Q", format=".2f"), "jobs:Q"],
+        )
+        .add_params(alt.selection_point(name=PICKED, fields=["day"]))
         .properties(height=_HEIGHT)
     )
 

@@ -17,14 +17,22 @@ OPTIONS: dict[str, Any] = {
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
     "runner.magicEnabled": False,
-    "theme.primaryColor": "#4f46e5",
     "theme.baseRadius": "0.6rem",
-    "theme.borderColor": "#d9dce6",
     "theme.showWidgetBorder": True,
     "theme.baseFontSize": 15,
     "theme.headingFontSizes": ["2rem", "1.4rem", "1.15rem", "1rem", "1rem", "1rem"],
-    "theme.chartCategoricalColors": ["#4f46e5", "#0d9488", "#d97706", "#dc2626", "#7c3aed"],
-    "theme.sidebar.backgroundColor": "#f3f4fa",
+    # Which of the two is shown follows the person's own system.
+    "theme.light.primaryColor": "#4f46e5",
+    "theme.light.borderColor": "#d9dce6",
+    "theme.light.chartCategoricalColors": ["#4f46e5", "#0d9488", "#d97706", "#dc2626", "#7c3aed"],
+    "theme.light.sidebar.backgroundColor": "#f3f4fa",
+    "theme.dark.primaryColor": "#818cf8",
+    "theme.dark.backgroundColor": "#10131b",
+    "theme.dark.secondaryBackgroundColor": "#1b1f2a",
+    "theme.dark.textColor": "#e8eaf2",
+    "theme.dark.borderColor": "#3a4152",
+    "theme.dark.chartCategoricalColors": ["#818cf8", "#2dd4bf", "#fbbf24", "#f87171", "#a78bfa"],
+    "theme.dark.sidebar.backgroundColor": "#151924",
 }
 
 

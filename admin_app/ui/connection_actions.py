@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from admin_app.ui import access, dry_run, rehearsal, rule_fields, video_options
+from admin_app.ui import access, delivery_fields, dry_run, rehearsal, rule_fields, video_options
 from admin_app.ui.widgets import attempt, say_later
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.services import connections, editing, rehearsing
@@ -56,6 +56,8 @@ def _changes(c: Connection, key: str, platform: str) -> None:
         video_options.edit(c, platform)
     if st.button("Rules", icon=":material/rule:", key=f"{key}-rules-{c.id}"):
         rule_fields.edit(c)
+    if st.button("Delivery", icon=":material/local_shipping:", key=f"{key}-delivery-{c.id}"):
+        delivery_fields.edit(c)
     with st.popover("Delete", icon=":material/delete:"):
         st.write("Its waiting jobs are cancelled; its history stays.")
         _button(c, key, "Delete it")

@@ -1,12 +1,14 @@
 """Ways from one screen to another, in the same tab, and the way out.
 
 The fact to know: a link in Markdown opens a new tab in Streamlit, and so does a link button; inside the app only
-`st.page_link` stays. The two pieces of HTML in the screens are here and hold nothing from outside.
+`st.page_link` stays. The few pieces of HTML in the screens are here; what comes from outside passes `escape`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -14,6 +16,11 @@ _KEY = "places"
 _OUT = '<a href="{path}" style="color:inherit;font-weight:600">{words}</a>'
 
 
+_COVER = (
+    '<img loading="lazy" style="width:100%;aspect-ratio:1;object-fit:cover;border-radius:8px" src="{src}" alt="{alt}">'
+)
+_PICTURE = '<img loading="lazy" style="width:100%;border-radius:6px" src="{src}" alt="{alt}">'
+_AGAIN = '<script>window.location.assign("/login?changed=1")</script>'
 _PLAYER = '<video controls preload="metadata" style="width:100%;max-height:70vh" src="{src}"{poster}></video>'
 
 
@@ -26,6 +33,16 @@ def link(place: str, label: str, *, icon: str | None = None, **query: str) -> No
     st.page_link(st.session_state[_KEY][place], label=label, icon=icon, query_params=query or None, width="content")
 
 
+def cover(job_id: int, alt: str) -> None:
+    """The picture kept of a job's video; `alt` in words, made harmless here."""
+    st.html(_COVER.format(src=f"/api/jobs/{int(job_id)}/media/cover", alt=escape(alt)))
+
+
+def template(name: str) -> None:
+    """A template's picture, from the API: one that Streamlit keeps may be gone before the browser asks for it."""
+    st.html(_PICTURE.format(src=f"/api/templates/{quote(name)}", alt=escape(name)))
+
+
 def sign_out_link() -> None:
     st.html(_OUT.format(path="/logout", words="Sign out"))
 
@@ -35,6 +52,11 @@ def player(job_id: int, part: str, *, with_cover: bool) -> None:
     address = f"/api/jobs/{int(job_id)}/media/"
     poster = f' poster="{address}cover"' if with_cover and part == "rendition" else ""
     st.html(_PLAYER.format(src=f"{address}{part}", poster=poster))
+
+
+def sign_in_again() -> None:
+    """After a change of the password: to the sign-in page at once, which says why; a page left open would only fail."""
+    st.html(_AGAIN, unsafe_allow_javascript=True)
 
 
 def sign_in_link() -> None:

@@ -62,8 +62,8 @@ def _save(now: dict[str, Any], typed: dict[str, tuple[str, str]]) -> None:
     wanted = {code: rule for code, rule in now.items() if code not in typed}
     for code, (count, waits) in typed.items():
         rule = {word: value for word, value in now.get(code, {}).items() if word not in (_COUNT, _WAITS)}
-        rule |= {_COUNT: _numbers(count)[0]} if count else {}
-        rule |= {_WAITS: _numbers(waits)} if waits else {}
+        rule |= {_COUNT: numbers(count)[0]} if count else {}
+        rule |= {_WAITS: numbers(waits)} if waits else {}
         if rule:
             wanted[code] = rule
     who = access.require_user().username
@@ -72,7 +72,7 @@ def _save(now: dict[str, Any], typed: dict[str, tuple[str, str]]) -> None:
         st.rerun()
 
 
-def _numbers(typed: str) -> list[Any]:
+def numbers(typed: str) -> list[Any]:
     """“10, 60, 300” as numbers; what is none stays text, for the service to refuse by name."""
     return [_number(part.strip()) for part in typed.replace(";", ",").split(",") if part.strip()] or [typed]
 

@@ -25,6 +25,7 @@ from forwarder_core.services.wording import Sketch
 MODES = {
     FilterMode.ALL_NEW: "Forward all new posts",
     FilterMode.KEYWORDS: "Only posts whose caption contains a keyword",
+    FilterMode.ASKED_ONLY: "None by itself: only what I ask for (old posts, downloads, by hand)",
 }
 ORDERS = {Order.OLDEST: "Oldest first", Order.NEWEST: "Newest first", Order.TOP: "Most viewed first"}
 _SOUND = {None: "With or without sound", True: "Only with sound", False: "Only without sound"}

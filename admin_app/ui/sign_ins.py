@@ -105,12 +105,12 @@ def _credential(view: TokenView) -> None:
     st.table({"": list(shown), "Value": values}, hide_index=True, hide_header=True, border=False)
     with st.container(horizontal=True, gap="small"):
         if tokens.can_refresh(view) and st.button("Refresh now", icon=":material/sync:", key=f"refresh-{token.id}"):
-            _refresh(view)
+            refresh(view)
         if not token.is_own:
             _further(view)
 
 
-def _refresh(view: TokenView) -> None:
+def refresh(view: TokenView) -> None:
     who = access.require_user().username
     with st.spinner("Asking the platform …"):
         done = attempt(lambda: tokens.refresh(access.core(), view.token.id, who=who))
@@ -189,4 +189,7 @@ def credential(field: CredentialField, *, is_update: bool = False) -> str:
         kinds = ["json", "txt"]
         uploaded = st.file_uploader(label, type=kinds, help=field.help or None, max_upload_size=1)
         return "" if uploaded is None else uploaded.getvalue().decode("utf-8", "replace")
+    if field.choices:
+        said = {"": "–", **dict(field.choices)}
+        return st.selectbox(label, list(said), format_func=said.__getitem__, help=field.help or None) or ""
     return st.text_input(label, type="password" if field.is_secret else "default", help=field.help or None) or ""

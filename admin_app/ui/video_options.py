@@ -151,7 +151,9 @@ def _picture(key: str, known: str) -> str:
     names = [image.name for image in templates.listed(core)]
     for row in range(0, len(names), _PICTURES_IN_A_ROW):
         for column, name in zip(st.columns(_PICTURES_IN_A_ROW), names[row : row + _PICTURES_IN_A_ROW], strict=False):
-            column.image(templates.read(core, name)[0], caption=name, width=110)
+            with column:
+                places.template(name)
+                st.caption(name.replace("_", r"\_"))
     chosen = st.radio(
         "Picture", names, names.index(known) if known in names else 0, horizontal=True, key=f"{key}-image"
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, status
+from fastapi import APIRouter, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from admin_app.api import uploads
@@ -16,11 +16,13 @@ from admin_app.api.schemas.accounts import (
     AccountOut,
     AccountQuery,
     AccountTested,
+    ImportDone,
+    ImportQuery,
 )
 from admin_app.api.schemas.base import Done, Page, RowId, split
 from forwarder_core.domain.accounts import Account, AccountStatus
 from forwarder_core.errors import FieldError, Invalid
-from forwarder_core.services import accounts, editing, forms, tokens, web_sign_in
+from forwarder_core.services import accounts, editing, forms, importing, tokens, web_sign_in
 from forwarder_core.services.accounts import NewAccount
 from forwarder_core.services.context import Core
 
@@ -46,6 +48,25 @@ _BODY = {
     }
 }
 
+_SHEET: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {"schema": {"type": "string", "example": "platform,username,rights,credentials.password\n"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+        },
+    }
+}
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "One account a row"}
+}
+
 
 @router.get("")
 def list_accounts(query: Annotated[AccountQuery, Query()], core: CoreDep) -> Page[AccountOut]:
@@ -64,6 +85,28 @@ async def create_account(request: Request, core: CoreDep, who: Who) -> AccountDo
     """Add an account. Its credentials are encrypted and never shown again."""
     body = uploads.validated(AccountIn, await uploads.given(request, AccountIn.model_fields))
     return await run_in_threadpool(_create, core, body, who)
+
+
+@router.post("/import", openapi_extra=_SHEET)
+async def import_accounts(
+    request: Request, query: Annotated[ImportQuery, Query()], core: CoreDep, who: Who
+) -> ImportDone:
+    """Accounts of one's own from a CSV, all rows or none: 422 names each bad row by its line.
+
+    Columns: platform, username, alias, auth_method, rights (`own` or `licensed`), rights_note, proxy (its alias or
+    number, `none` takes it away) and `credentials.<field>`. An account that is there changes what its row names; its
+    credentials stay. The same sheet again changes nothing.
+    """
+    sheet = await uploads.sheet(request, importing.MOST_BYTES)
+    lines = await run_in_threadpool(importing.import_sheet, core, sheet, who=who, dry_run=query.dry_run)
+    return ImportDone.of(lines, dry_run=query.dry_run)
+
+
+@router.get("/export", response_class=Response, responses=_CSV)
+def export_accounts(core: CoreDep) -> Response:
+    """Every account as a sheet that can be imported again; without credentials, safe to open in a spreadsheet."""
+    head = {"Content-Disposition": 'attachment; filename="accounts.csv"'}
+    return Response(importing.export_sheet(core), media_type="text/csv", headers=head)
 
 
 @router.get("/{account_id}")

@@ -14,10 +14,11 @@ from admin_app.api.schemas.analytics import (
     ExportIn,
     SpanQuery,
 )
+from admin_app.api.schemas.analytics_story import DiagnosisOut, EventsOut, HoursQuery
 from admin_app.api.schemas.base import RowId
 from admin_app.api.schemas.system_analytics import SystemAnalyticsOut
 from forwarder_core.domain.analytics import Period
-from forwarder_core.services import analytics, analytics_tables, tokens
+from forwarder_core.services import analytics, analytics_tables, diagnosing, happenings, tokens
 from forwarder_core.services.context import Core
 
 router = APIRouter(prefix="/api", tags=["Analytics"])
@@ -54,6 +55,18 @@ def account_analytics(account_id: RowId, span: Span, core: CoreDep) -> AccountAn
 def system_analytics(span: Span, core: CoreDep) -> SystemAnalyticsOut:
     """Load, latency, proxies, dead letters, credentials that end soon."""
     return SystemAnalyticsOut.of(analytics.view(core, _period(core, span)), tokens.calendar(core))
+
+
+@router.get("/analytics/events")
+def analytics_events(span: Span, core: CoreDep) -> EventsOut:
+    """What happened in these days, and how much failures have to do with it."""
+    return EventsOut.of(happenings.story(core, _period(core, span)))
+
+
+@router.get("/analytics/diagnosis")
+def analytics_diagnosis(span: Annotated[HoursQuery, Query()], core: CoreDep) -> DiagnosisOut:
+    """Proxy, account or platform? From the runs of the last hours, or that nobody can tell."""
+    return DiagnosisOut.of(diagnosing.recent(core, span.hours))
 
 
 @router.post("/analytics/export", response_class=Response, responses=_CSV)

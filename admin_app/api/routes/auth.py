@@ -6,18 +6,33 @@ from fastapi import APIRouter, Request, Response
 
 from admin_app import auth
 from admin_app.api.deps import CallerDep, CoreDep
-from admin_app.api.schemas.auth import CheckOut, LoginIn, LoginOut, PasswordIn, UserOut
+from admin_app.api.schemas.auth import (
+    CheckOut,
+    CodeIn,
+    LoginIn,
+    LoginOut,
+    PasswordIn,
+    SecondFactorDone,
+    SecondFactorOut,
+    SecondFactorProposed,
+    UserOut,
+)
 from admin_app.api.schemas.base import Done
-from forwarder_core.services import signing_in
+from forwarder_core.services import second_factor, signing_in
 
 router = APIRouter(prefix="/api", tags=["Authentication"])
 
 
 @router.post("/login")
 def login(body: LoginIn, request: Request, response: Response, core: CoreDep) -> LoginOut:
-    """Open a session. Ten wrong tries in 15 minutes end in 429 with Retry-After."""
+    """Open a session. 401 second_factor_needed: send `code` too. Ten wrong tries in 15 minutes end in 429."""
     opened = signing_in.sign_in(
-        core, body.username, body.password, address=auth.address_of(request), remember=body.remember
+        core,
+        body.username,
+        body.password,
+        address=auth.address_of(request),
+        remember=body.remember,
+        code=body.code,
     )
     response.headers["set-cookie"] = auth.set_session_cookie(opened, secure=auth.is_secure(request))
     session = opened.session
@@ -54,3 +69,31 @@ def change_password(body: PasswordIn, request: Request, response: Response, core
     )
     response.headers["set-cookie"] = auth.drop_session_cookie(secure=auth.is_secure(request))
     return Done(message="Password updated successfully. Please login again.")
+
+
+@router.get("/admin/second-factor")
+def second_factor_standing(core: CoreDep, caller: CallerDep) -> SecondFactorOut:
+    """Is a code asked for at sign-in?"""
+    found = second_factor.standing(core, caller.session.username)
+    return SecondFactorOut(is_on=found.is_on, recovery_codes_left=found.codes_left)
+
+
+@router.post("/admin/second-factor")
+def propose_second_factor(core: CoreDep, caller: CallerDep) -> SecondFactorProposed:
+    """A new secret for an authenticator app. Nothing changes until a code of it is PUT here."""
+    made = second_factor.propose(core, caller.session.username)
+    return SecondFactorProposed(secret=made.secret, uri=made.uri)
+
+
+@router.put("/admin/second-factor")
+def switch_second_factor_on(body: CodeIn, request: Request, core: CoreDep, caller: CallerDep) -> SecondFactorDone:
+    """From now on a sign-in takes a code as well. The recovery codes are in this answer and nowhere else."""
+    codes = second_factor.confirm(core, caller.session.username, body.code, address=auth.address_of(request))
+    return SecondFactorDone(recovery_codes=codes, message="Second factor on. Keep the recovery codes.")
+
+
+@router.post("/admin/second-factor/off")
+def switch_second_factor_off(body: CodeIn, request: Request, core: CoreDep, caller: CallerDep) -> Done:
+    """By a code of it, or a recovery code."""
+    second_factor.end(core, caller.session.username, body.code, address=auth.address_of(request))
+    return Done(message="Second factor off.")

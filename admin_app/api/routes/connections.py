@@ -17,10 +17,11 @@ from admin_app.api.schemas.connections import (
     ConnectionOut,
     ConnectionQuery,
 )
+from admin_app.api.schemas.requests import RehearsalOut
 from admin_app.api.schemas.rules import NextPost
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.errors import FieldError, Invalid
-from forwarder_core.services import connections, dropping, editing, overview, rehearsing
+from forwarder_core.services import connections, dropping, editing, overview, proposing, rehearsing
 from forwarder_core.services.connections import NewConnection
 from forwarder_core.services.context import Core
 from forwarder_core.services.rehearsing import NotReady
@@ -56,6 +57,13 @@ def create_connection(body: ConnectionIn, core: CoreDep, who: Who) -> Connection
         reasons=reasons,
         warnings=rehearsing.warnings(core, made.id),
     )
+
+
+@router.post("/rehearse")
+def rehearse_new(body: ConnectionIn, core: CoreDep) -> RehearsalOut:
+    """Everything the start of such a connection would need, looked at now; nothing is stored. `connection_id` is 0."""
+    new = NewConnection(**{k: v for k, v in body.values().items() if k != "status"})
+    return RehearsalOut.of(0, proposing.rehearse(core, new))
 
 
 @router.get("/{connection_id}")

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Query
 from admin_app.api.deps import CoreDep, Who
 from admin_app.api.schemas.base import Done, Page, RowId
 from admin_app.api.schemas.jobs import (
+    CauseOut,
+    CausesOut,
     ConfirmIn,
     DeadLetter,
     DeadLetters,
@@ -53,6 +55,12 @@ def list_dead_letters(query: Annotated[JobQuery, Query()], core: CoreDep) -> Dea
     more = str(shown[-1].job.id) if len(found) > query.limit else None
     letters = [DeadLetter.of(view) for view in shown]
     return DeadLetters(total_count=jobs.count(core, wanted), jobs=letters, next_cursor=more)
+
+
+@router.get("/dead-letter/causes")
+def list_causes(core: CoreDep) -> CausesOut:
+    """Of what the dead letters died, the most frequent first."""
+    return CausesOut(items=[CauseOut(error=c.code, count=c.count, action=c.action) for c in bulk.causes(core)])
 
 
 @router.post("/bulk-retry")

@@ -18,6 +18,7 @@ from admin_app.api.schemas.connections import ConnectionRan, JobMade
 from admin_app.api.schemas.requests import (
     BackfillIn,
     BackfillOut,
+    DownloadIn,
     DryRunOut,
     DryRunQuery,
     ErrorOut,
@@ -26,7 +27,7 @@ from admin_app.api.schemas.requests import (
 )
 from forwarder_core.domain.jobs import Job
 from forwarder_core.domain.requests import Request as Asked
-from forwarder_core.services import backfilling, connections, dry_running, jobs, polling, rehearsing
+from forwarder_core.services import backfilling, connections, downloading, dry_running, jobs, polling, rehearsing
 from forwarder_core.services.context import Core
 
 router = APIRouter(prefix="/api", tags=["Connections"])
@@ -108,6 +109,20 @@ def backfill(connection_id: RowId, body: BackfillIn, core: CoreDep, who: Who, re
     """
     asked = body.model_dump(mode="json", by_alias=True, exclude_none=True)
     request = backfilling.ask(core, connection_id, asked, who=who)
+    if request.state.is_open:
+        response.status_code = HTTPStatus.ACCEPTED
+    return BackfillOut.of(request)
+
+
+@router.post("/accounts/{account_id}/download", responses={202: {"model": BackfillOut}})
+def download(account_id: RowId, body: DownloadIn, core: CoreDep, who: Who, response: Response) -> BackfillOut:
+    """Store posts the account has already in an archive: a job each, and each post once however often it is asked for.
+
+    It is a backfill of a connection of its own, which forwards nothing by itself: progress and cancel are under
+    `/api/backfills/{backfill_id}`, its jobs under `/api/jobs?connection=`. 202 while the listing is read.
+    """
+    asked = body.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"archive_account_id"})
+    request = downloading.ask(core, account_id, body.archive_account_id, asked, who=who)
     if request.state.is_open:
         response.status_code = HTTPStatus.ACCEPTED
     return BackfillOut.of(request)

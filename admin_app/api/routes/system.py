@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from admin_app.api.deps import CoreDep
 from admin_app.api.schemas.base import Out
-from admin_app.api.schemas.system import CensusOut, HealthOut, SummaryOut
+from admin_app.api.schemas.system import CensusOut, FirstStepsOut, HealthOut, SummaryOut
 from forwarder_core.services import census, health, overview
 
 router = APIRouter(prefix="/api", tags=["System"])
@@ -21,6 +21,12 @@ class Alive(Out):
 @router.get("/dashboard/summary")
 def dashboard_summary(core: CoreDep) -> SummaryOut:
     return SummaryOut.of(overview.summary(core))
+
+
+@router.get("/dashboard/first-steps")
+def show_first_steps(core: CoreDep) -> FirstStepsOut:
+    """How far a new installation is."""
+    return FirstStepsOut.of(overview.first_steps(core))
 
 
 @router.get("/health/simple")

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from admin_app.api.schemas.base import Body, Instant, Out, PageQuery, RowId, Words
 from forwarder_core.domain.accounts import Account, AccountStatus, Rights
 from forwarder_core.domain.tokens import StoredToken
+from forwarder_core.services.importing import Action, Line
 
 Days = Annotated[int, Field(ge=0, le=365)]
 
@@ -125,3 +126,72 @@ class AccountTested(Out):
     account_id: int
     name: str
     message: str
+
+
+class ImportQuery(Body):
+    dry_run: bool = Field(False, description="Only say what each row would do, with every mistake")
+
+
+class RowChange(Out):
+    now: str
+    then: str
+
+
+class RowMistake(Out):
+    field: str
+    message: str
+
+
+class ImportedRow(Out):
+    """What a row did, or would do. `line`: where it stands; `account_id` null: no such account yet."""
+
+    line: int
+    platform: str
+    username: str
+    alias: str
+    action: Action
+    account_id: int | None
+    changes: dict[str, RowChange]
+    note: str
+    errors: list[RowMistake]
+
+    @classmethod
+    def of(cls, line: Line) -> ImportedRow:
+        return cls(
+            line=line.number,
+            platform=line.platform,
+            username=line.username,
+            alias=line.alias,
+            action=line.action,
+            account_id=line.account_id,
+            changes={name: RowChange(now=now, then=then) for name, (now, then) in line.changes.items()},
+            note=line.note,
+            errors=[RowMistake(field=error.field, message=error.message) for error in line.errors],
+        )
+
+
+class ImportDone(Out):
+    status: Literal["success"] = "success"
+    dry_run: bool
+    rows: list[ImportedRow]
+    created: int
+    changed: int
+    unchanged: int
+    failed: int
+    message: str
+
+    @classmethod
+    def of(cls, lines: list[Line], *, dry_run: bool) -> ImportDone:
+        counted = {action: sum(line.action is action for line in lines) for action in Action}
+        parts = [f"{counted[Action.CREATE]} new", f"{counted[Action.CHANGE]} changed"]
+        parts += [f"{counted[Action.UNCHANGED]} as they were"]
+        parts += [f"{counted[Action.ERROR]} with mistakes"] if counted[Action.ERROR] else []
+        return cls(
+            dry_run=dry_run,
+            rows=[ImportedRow.of(line) for line in lines],
+            created=counted[Action.CREATE],
+            changed=counted[Action.CHANGE],
+            unchanged=counted[Action.UNCHANGED],
+            failed=counted[Action.ERROR],
+            message=("Nothing was changed; it would be: " if dry_run else "Accounts imported: ") + ", ".join(parts),
+        )

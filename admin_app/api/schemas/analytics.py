@@ -13,6 +13,7 @@ from forwarder_core.domain import analytics as figures
 from forwarder_core.domain.analytics import Cause, Period, Tally
 from forwarder_core.services.analytics import AccountLine, ConnectionLine, DayLine, View
 from forwarder_core.services.analytics_tables import title
+from forwarder_core.services.fixing import remedy_of
 
 PeriodName = Literal["weekly", "monthly", "7days", "30days", "90days"]
 TableName = Literal["days", "connections", "accounts", "failures", "proxies", "hours", "dead_letters"]
@@ -264,10 +265,12 @@ class RateOut(Out):
 
 
 class FixOut(Out):
-    """`gain_points`: of uptime, in percent of the connection-days with work."""
+    """`gain_points`: of uptime, in percent of the connection-days with work. `remedy`: sign_in, challenge, test_proxy
+    or retry_all."""
 
     reason: str
     title: str
+    remedy: str
     account_id: int
     jobs: int
     days: int
@@ -313,6 +316,7 @@ class AnalyticsSummaryOut(Out):
                 FixOut(
                     reason=f.code,
                     title=title(f.code),
+                    remedy=remedy_of(f.code).value,
                     account_id=f.account_id,
                     jobs=f.jobs,
                     days=f.days,

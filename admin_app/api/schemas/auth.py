@@ -14,6 +14,7 @@ class LoginIn(Body):
     username: str = Field(max_length=200, examples=["admin"])
     password: str = Field(max_length=1_000)
     remember: bool = False
+    code: str | None = Field(None, max_length=40, description="Of the second factor, where it is on")
 
 
 class UserOut(Out):
@@ -37,6 +38,33 @@ class CheckOut(Out):
     user: UserOut
     expires_at: datetime
     csrf_token: str
+
+
+class SecondFactorOut(Out):
+    """`recovery_codes_left`: how many were not used yet."""
+
+    is_on: bool
+    recovery_codes_left: int
+
+
+class SecondFactorProposed(Out):
+    """Put `uri` (or the bare secret) into an authenticator app, then PUT a code of it."""
+
+    status: Literal["success"] = "success"
+    secret: str
+    uri: str
+
+
+class CodeIn(Body):
+    code: str = Field(min_length=1, max_length=40, examples=["492039"])
+
+
+class SecondFactorDone(Out):
+    """Each recovery code opens once in place of a code; they are shown this once."""
+
+    status: Literal["success"] = "success"
+    recovery_codes: list[str]
+    message: str
 
 
 class PasswordIn(Body):

@@ -9,7 +9,34 @@ from pydantic import Field
 
 from admin_app.api.schemas.base import Body, Out, Words
 from forwarder_core.domain.accounts import AccountStatus
+from forwarder_core.services.challenges import Challenge
 from forwarder_core.services.interactive_login import SignIn, State
+
+
+class ChallengeOut(Out):
+    """`connections`: paused by it; `pending_jobs`: what waits for its end."""
+
+    account_id: int
+    account_alias: str
+    reason: str | None
+    detected_at: datetime | None
+    connections: int
+    pending_jobs: int
+
+    @classmethod
+    def of(cls, one: Challenge) -> ChallengeOut:
+        return cls(
+            account_id=one.account.id,
+            account_alias=one.account.alias,
+            reason=one.account.status_reason,
+            detected_at=one.detected_at,
+            connections=one.connections,
+            pending_jobs=one.jobs,
+        )
+
+
+class ChallengesOut(Out):
+    items: list[ChallengeOut]
 
 
 class ResolveIn(Body):

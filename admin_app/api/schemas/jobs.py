@@ -44,7 +44,8 @@ class ErrorOut(Out):
 
 
 class JobOut(Out):
-    """`progress` is the part of the present step that is done, 0 to 1. `job_id` is `id` under its other name."""
+    """`progress` is the part of the present step that is done, 0 to 1. `job_id`, `last_error` and
+    `last_error_message` are `id` and the parts of `error` under their other names."""
 
     id: int
     job_id: int
@@ -61,6 +62,8 @@ class JobOut(Out):
     progress: float
     attempts: int
     error: ErrorOut | None
+    last_error: str | None
+    last_error_message: str | None
     next_retry_at: datetime | None
     destination_post_id: str | None
     destination_url: str | None
@@ -80,6 +83,8 @@ class AttemptOut(Out):
     step: str | None
     run_id: str | None
     proxy: str | None
+    proxy_id: int | None
+    proxy_alias: str | None
     bytes_fetched: int | None
     bytes_sent: int | None
     seconds: dict[str, float]
@@ -205,6 +210,16 @@ class DeadLetter(Out):
             failed_at=job.completed_at,
             can_retry=True,
         )
+
+
+class CauseOut(Out):
+    error: str
+    count: int
+    action: str
+
+
+class CausesOut(Out):
+    items: list[CauseOut]
 
 
 class DeadLetters(Out):
@@ -340,6 +355,8 @@ def _job_facts(view: JobView) -> dict[str, Any]:
         "progress": job.progress,
         "attempts": job.attempts,
         "error": ErrorOut(code=failure.code, message=failure.message, action=failure.action) if failure else None,
+        "last_error": failure.code if failure else None,
+        "last_error_message": failure.message if failure else None,
         "next_retry_at": job.next_attempt_at,
         "destination_post_id": job.destination_post_id,
         "destination_url": job.destination_url,

@@ -136,6 +136,12 @@ class BackfillIn(Body):
     order: Order = Order.OLDEST
 
 
+class DownloadIn(BackfillIn):
+    """Which posts of the account are stored, as of a backfill."""
+
+    archive_account_id: RowId
+
+
 class BackfillOut(Out):
     """`pages` and `posts` read so far; `jobs` made, each with its own earliest time."""
 

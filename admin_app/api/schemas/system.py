@@ -10,7 +10,7 @@ from admin_app.api.schemas.incidents import IncidentOut
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.services.census import Census
 from forwarder_core.services.health import Health
-from forwarder_core.services.overview import Summary
+from forwarder_core.services.overview import FirstSteps, Summary
 
 
 class ConnectionCounts(Out):
@@ -82,6 +82,20 @@ class SummaryOut(Out):
             ],
             incidents=[IncidentOut.of(incident) for incident in summary.incidents],
         )
+
+
+class FirstStepsOut(Out):
+    has_source: bool
+    has_destination: bool
+    has_connection: bool
+    has_started: bool
+    has_forwarded: bool
+    has_alerts: bool
+    is_done: bool
+
+    @classmethod
+    def of(cls, steps: FirstSteps) -> FirstStepsOut:
+        return cls(**{name: getattr(steps, name) for name in cls.model_fields})
 
 
 class CheckOut(Out):

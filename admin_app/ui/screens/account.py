@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from admin_app.ui import access, captcha, places, quota_panels, sign_ins, words
+from admin_app.ui import access, analytics_tabs, captcha, downloads, places, quota_panels, sign_ins, words
 from admin_app.ui.widgets import attempt, badge
 from forwarder_core.domain.accounts import Account
-from forwarder_core.services import accounts, challenges, interactive_login, overview
+from forwarder_core.services import accounts, analytics, challenges, interactive_login, overview
 from forwarder_core.services.forms import Role
 
 _RESOLVE = "captcha-resolve"  # what the link in an alert wants to do here
@@ -32,7 +32,10 @@ def show(account: Account) -> None:
             captcha.sign_in_panel(account)
     if accounts.can_be(account.platform, Role.DESTINATION):
         quota_panels.pace_form(account)
+    if accounts.can_be(account.platform, Role.SOURCE):
+        downloads.panel(account)
     _connections(account)
+    _last_days(account)
 
 
 def _information(account: Account) -> None:
@@ -64,3 +67,11 @@ def _connections(account: Account) -> None:
             if view.connection.status_reason:
                 st.caption(words.plain(view.connection.status_reason), width="content")
     places.link("jobs", "Jobs of this account", icon=":material/list_alt:", account=str(account.id))
+
+
+def _last_days(account: Account) -> None:
+    core = access.core()
+    found = attempt(lambda: analytics.account(core, account.id, analytics.period(core)))
+    if found is not None:
+        st.subheader("Last 30 days")
+        analytics_tabs.account_figures(found[0])

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from admin_app.ui import access, places, sign_ins, words
+from admin_app.ui import access, account_sheets, places, sign_ins, words
 from admin_app.ui.screens import account as detail
 from admin_app.ui.widgets import attempt, badge, say_later
 from forwarder_core.domain.accounts import Account, AccountStatus, Rights
@@ -56,6 +56,7 @@ def show() -> None:
         for one in found:
             if one.platform == platform:
                 _card(one, known.get(one.id))
+    account_sheets.show()
 
 
 def _card(account: Account, token: StoredToken | None) -> None:

@@ -59,7 +59,11 @@ def _numbers(view: View) -> None:
         st.metric("Uptime", _percent(view.uptime), border=True, help="Days with a success, of those with work")
         retries = "–" if t.avg_retries is None else f"{t.avg_retries:g}"
         st.metric("Retries a success", retries, border=True)
-        st.metric("Sent", f"{t.bytes_sent / 1e9:.2f} GB", border=True)
+        st.metric("Sent", _size(t.bytes_sent), border=True)
+
+
+def _size(sent: int) -> str:
+    return f"{sent / 1e9:.2f} GB" if sent < 100e9 else f"{sent / 1e12:.2f} TB"
 
 
 def _percent(value: float | None) -> str:

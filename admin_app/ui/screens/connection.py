@@ -6,12 +6,22 @@ from datetime import datetime
 
 import streamlit as st
 
-from admin_app.ui import access, connection_actions, decisions, dry_run, live, places, rule_fields, words
+from admin_app.ui import (
+    access,
+    analytics_tabs,
+    connection_actions,
+    decisions,
+    dry_run,
+    live,
+    places,
+    rule_fields,
+    words,
+)
 from admin_app.ui.widgets import attempt, badge, say_later
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.jobs import JobStatus, WaitReason
 from forwarder_core.domain.posts import Decision, SourcePost, Verdict
-from forwarder_core.services import backfilling, connections, dropping, enqueueing, jobs, overview, polling
+from forwarder_core.services import analytics, backfilling, connections, dropping, enqueueing, jobs, overview, polling
 from forwarder_core.services.jobs import Wanted
 from forwarder_core.services.overview import ConnectionView
 
@@ -40,11 +50,15 @@ def show(connection_id: int) -> None:
     if st.button("Rules", icon=":material/rule:", key=f"rules-{known.id}"):
         rule_fields.edit(known)
     _next_posts(known)
-    at_jobs, at_posts, at_trials, at_old = st.tabs(["Jobs", "Posts and why", "Dry runs", "Old posts"])
+    at_jobs, at_posts, at_days, at_trials, at_old = st.tabs(
+        ["Jobs", "Posts and why", "Last 30 days", "Dry runs", "Old posts"]
+    )
     with at_jobs:
         _jobs(known)
     with at_posts:
         _posts(known)
+    with at_days:
+        _last_days(known)
     with at_trials:
         dry_run.panel(known.id)
     with at_old:
@@ -68,6 +82,13 @@ def _numbers(view: ConnectionView) -> None:
     with st.container(horizontal=True, gap="medium"):
         for label, value in facts:
             st.metric(label, value, width="content")
+
+
+def _last_days(known: Connection) -> None:
+    core = access.core()
+    line = attempt(lambda: analytics.connection(core, known.id, analytics.period(core)))
+    if line is not None:
+        analytics_tabs.connection_figures(line)
 
 
 def _next_posts(known: Connection) -> None:

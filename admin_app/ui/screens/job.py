@@ -6,12 +6,16 @@ is given by one click.
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
 
 from admin_app.ui import access, job_media, places, questions, words
-from admin_app.ui.live import is_web
+from admin_app.ui.live import EVERY, is_web
 from admin_app.ui.widgets import attempt, badge, failure, say_later
 from forwarder_core.domain.jobs import JobStatus
+from forwarder_core.errors import ForwarderError
 from forwarder_core.services import bulk, jobs
 from forwarder_core.services.jobs import Answer, JobStory, JobView
 
@@ -33,6 +37,8 @@ def show(job_id: int) -> None:
     places.link(
         "connections", words.plain(view.connection_name), icon=":material/link:", id=str(view.job.connection_id)
     )
+    if not view.job.status.is_terminal:
+        _progress(job_id, view.job.status)
     if view.job.failure:
         failure(view.job.failure)
     if view.job.status is JobStatus.UNCONFIRMED:
@@ -53,6 +59,22 @@ def show(job_id: int) -> None:
         with st.container(horizontal=True, gap="small"):
             st.caption(words.clock_time(row["at"], zone), width="content")
             st.text(row["text"], width="stretch")
+
+
+@st.fragment(run_every=EVERY)
+def _progress(job_id: int, drawn: JobStatus) -> None:
+    """How far it is, live; the whole page again once it is in another state than the one drawn."""
+    access.require_user(is_use=False)
+    try:
+        view = jobs.get(access.core(), job_id)
+    except (ForwarderError, SQLAlchemyError):
+        return
+    if view.job.status is not drawn:
+        st.rerun()
+    if view.job.status is JobStatus.RUNNING:
+        step = words.STEP[view.job.step] if view.job.step else "Starting"
+        said = f"{step}: {words.plain(view.note)}" if view.note else step
+        st.progress(min(max(view.job.progress, 0.0), 1.0), text=said)
 
 
 def _confirm(story: JobStory) -> None:
@@ -145,6 +167,12 @@ def _facts(story: JobStory) -> None:
         st.table({"": list(facts), "Value": list(facts.values())}, hide_index=True, hide_header=True, border=False)
 
 
+def _way_out(attempt: dict[str, Any]) -> str:
+    """The proxy by today's name and the address it had then; the address alone where it was removed since."""
+    address = attempt["proxy"] or ""
+    return f"{attempt['proxy_alias']} ({address})" if attempt["proxy_alias"] else address
+
+
 def _attempts(story: JobStory) -> None:
     st.subheader("Attempts")
     if not story.attempts:
@@ -157,6 +185,7 @@ def _attempts(story: JobStory) -> None:
             "Result": [a["state"] for a in story.attempts],
             "Step": [a["step"] or "" for a in story.attempts],
             "Error": [a["error_message"] or "" for a in story.attempts],
+            "Way out": [_way_out(a) for a in story.attempts],
             "Started": [words.clock_time(a["started_at"], zone) for a in story.attempts],
             "Ended": [words.clock_time(a["ended_at"], zone) for a in story.attempts],
             "Seconds by step": [", ".join(f"{k} {v:g}" for k, v in a["seconds"].items()) for a in story.attempts],

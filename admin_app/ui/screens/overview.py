@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from admin_app.ui import access, captcha, incidents, places, questions, quota_panels, words
+from admin_app.ui import access, captcha, first_steps, incidents, places, questions, quota_panels, words
 from admin_app.ui.live import moving_jobs
 from admin_app.ui.screens.connections import connection_cards
 from admin_app.ui.screens.notifications import alerts_trouble
 from forwarder_core.services import challenges, connections, overview
-from forwarder_core.services.overview import FirstSteps, Summary
+from forwarder_core.services.overview import Summary
 
 
 def show() -> None:
@@ -21,7 +21,7 @@ def show() -> None:
     questions.waiting()
     steps = overview.first_steps(core)
     if not steps.is_done:
-        _checklist(steps)
+        first_steps.show(steps)
     _numbers()
     incidents.section()
     quota_panels.today(only_tight=True)
@@ -38,25 +38,6 @@ def show() -> None:
             st.caption("There is no connection yet.")
             places.link("connections", "Create a connection", icon=":material/add:")
     _recent_log()
-
-
-def _checklist(steps: FirstSteps) -> None:
-    """What a new installation still needs, in the order it is done."""
-    every = (
-        (steps.has_source, "Add the account whose posts are forwarded", "accounts"),
-        (steps.has_destination, "Add the account they go to", "accounts"),
-        (steps.has_connection, "Join the two in a connection", "connections"),
-        (steps.has_started, "Start the connection", "connections"),
-        (steps.has_forwarded, "See the first post arrive: publish one on the source", "jobs"),
-    )
-    with st.container(border=True):
-        done = sum(is_done for is_done, _, _ in every)
-        st.markdown(f"**First steps** · {done} of {len(every)} done")
-        for is_done, what, where in every:
-            if is_done:
-                st.markdown(f":material/check_circle: {what}")
-            else:
-                places.link(where, what, icon=":material/radio_button_unchecked:")
 
 
 @st.fragment(run_every="5s")

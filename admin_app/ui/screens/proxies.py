@@ -31,6 +31,8 @@ _ASSIGNMENTS = {
 }
 _WIDTHS = (2.4, 1.5, 2.8, 2.5, 2.5, 1.3, 4)
 _COLUMNS = ("Alias", "Type", "Host:Port", "Status", "Last Check", "Latency", "Actions")
+# On a telephone columns stand below each other, and a head above them says nothing.
+_WIDE_ONLY = "<style>@media (max-width: 640px) { .st-key-proxies-head { display: none } }</style>"
 _LAST = "proxies-tested"
 
 
@@ -59,8 +61,10 @@ def show() -> None:
 
 
 def _table(found: list[Proxy]) -> None:
-    for column, title in zip(st.columns(_WIDTHS), _COLUMNS, strict=True):
-        column.caption(f"**{title}**")
+    with st.container(key="proxies-head"):
+        st.html(_WIDE_ONLY)
+        for column, title in zip(st.columns(_WIDTHS), _COLUMNS, strict=True):
+            column.caption(f"**{title}**")
     for proxy in found:
         with st.container(border=True, key=f"proxy-{proxy.id}"):
             _row(proxy)
@@ -74,8 +78,10 @@ def _row(proxy: Proxy) -> None:
     address.text(proxy.address)
     with status:
         badge(_LOOKS[proxy.health])
-    last.text(words.clock_time(proxy.checked_at, access.core().settings.zone))
-    latency.text("–" if proxy.latency_ms is None else f"{proxy.latency_ms} ms")
+    zone = access.core().settings.zone
+    last.text(words.clock_time(proxy.checked_at, zone) if proxy.checked_at else "not checked yet")
+    if proxy.latency_ms is not None:
+        latency.text(f"{proxy.latency_ms} ms")
     with actions, st.container(horizontal=True, gap="small"):
         if st.button("", icon=":material/network_check:", key=f"test-{proxy.id}", help="Test"):
             _test(proxy)

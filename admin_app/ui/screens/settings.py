@@ -12,10 +12,20 @@ from typing import Any
 
 import streamlit as st
 
-from admin_app.ui import access, places, quota_panels, retry_classes, words
+from admin_app.ui import (
+    access,
+    api_token_forms,
+    audit_table,
+    password_form,
+    places,
+    quota_panels,
+    retry_classes,
+    second_factor_form,
+    words,
+)
 from admin_app.ui.screens.notifications import telegram_form
 from admin_app.ui.widgets import attempt, say_later
-from forwarder_core.services import health, overview, signing_in, tunables
+from forwarder_core.services import health, overview, tunables
 from forwarder_core.services.tunables import Tunable
 
 _RETRIES = "Retry policy"
@@ -37,6 +47,8 @@ def show() -> None:
         _RETRIES: _retries,
         "Platforms": _platforms,
         "Limits and quotas": _limits,
+        "API tokens": api_token_forms.show,
+        "Audit log": audit_table.show,
         "Server": _server,
     }
     # Not tabs: those draw all of them at every click, and the server's health costs a moment.
@@ -44,7 +56,8 @@ def show() -> None:
 
 
 def _admin() -> None:
-    _password()
+    password_form.show()
+    second_factor_form.show()
     _group("Session timeout", (_SESSIONS,))
 
 
@@ -129,35 +142,6 @@ def _numbers(typed: str) -> Any:
         return [float(part) for part in typed.replace(";", ",").split(",") if part.strip()]
     except ValueError:
         return typed
-
-
-# ---- the administrator ------------------------------------------------------------------------------------------
-
-
-def _password() -> None:
-    user = access.require_user()
-    st.subheader("Change password")
-    with st.form("password", border=True, clear_on_submit=True):
-        st.text_input("Username", user.username, disabled=True, autocomplete="username")
-        current = st.text_input("Current password", type="password", autocomplete="current-password")
-        new = st.text_input("New password", type="password", autocomplete="new-password")
-        confirm = st.text_input("Confirm new password", type="password", autocomplete="new-password")
-        st.caption(f"It must {', '.join(signing_in.broken_rules(''))}. Every session ends, this one too.")
-        if not st.form_submit_button("Update password", type="primary", icon=":material/key:"):
-            return
-    address = str(st.context.ip_address or "this machine")
-    changed = attempt(
-        lambda: _changed(user.username, current=current, new=new, confirm=confirm, address=address),
-    )
-    if changed:
-        st.success("Password updated successfully. Please login again.", icon=":material/check_circle:")
-        places.sign_in_link()
-        st.stop()
-
-
-def _changed(username: str, **typed: str) -> bool:
-    signing_in.change_password(access.core(), username, **typed)
-    return True
 
 
 # ---- the server -------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from admin_app.ui import access
+from admin_app.ui import access, places
 from admin_app.ui.widgets import attempt, say_later
 from admin_app.ui.words import plain
 from forwarder_core.services import templates
@@ -29,10 +29,8 @@ def show() -> None:
 
 
 def _card(image: TemplateImage) -> None:
-    core, who = access.core(), access.require_user().username
-    data = attempt(lambda: templates.read(core, image.name))
-    if data is not None:
-        st.image(data[0], width="stretch")
+    who = access.require_user().username
+    places.template(image.name)
     st.markdown(f"**{plain(image.name)}**")
     st.caption(f"{image.width}×{image.height}, {image.size_bytes / 1e3:,.0f} kB")
     if image.used_by:
