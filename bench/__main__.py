@@ -7,7 +7,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("analytics", "fingerprint", "forward", "video")
+NAMES = ("analytics", "api", "burst", "fingerprint", "forward", "idle", "latency", "video")
 
 
 def main() -> int:

@@ -1,46 +1,46 @@
-"""What one forward costs beside a plain script: seconds from “the post appears” to “the post is live”, and CPU seconds.
+"""What forwards cost beside a plain script: seconds from “the post appears” to “the post is live”, and CPU seconds.
 
 Ours: the whole running system, every process of it but the simulated far end. Baseline: `plain_script`, started anew
-for each post, with the same calls and the same ffmpeg command. Interleaved rounds; medians.
+for each post, with the same calls and the same ffmpeg command. One, five and fifteen at once, interleaved; medians. The
+fact to know: the wait for the next look at the source is ours, and what the stack uses at rest is counted with us.
 """
 
 from __future__ import annotations
 
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
-import psutil
-
-from forwarder_core.cli.demo import stage_of, up
+from bench import stack
+from bench.figures import row
 from forwarder_core.connectors import registry
-from forwarder_core.domain.connections import Connection
+from forwarder_core.db import verdicts
 from forwarder_core.domain.transforms import TransformOptions
-from forwarder_core.embedded.bring_up import Running
 from forwarder_core.media import graph
 from forwarder_core.media.plan import Mode, plan
 from forwarder_core.media.probe import probe
-from forwarder_core.media.tools import Ffmpeg, find_ffmpeg
-from forwarder_core.services import explaining
-from forwarder_core.services.context import Core
+from forwarder_core.media.tools import find_ffmpeg
+from forwarder_core.services import tunables
 from forwarder_core.services.credentials import StoredCredentials
-from forwarder_core.settings import Settings
-from forwarder_core.simulator import demo
-from forwarder_core.simulator.client import ControlClient
-from forwarder_core.simulator.demo import Road
+from forwarder_core.simulator.drill import Author, Ground, Lane, lay_lanes
 
-ROAD = Road("instagram", "youtube")
 SECONDS = 10
-_PATIENCE_S = 120.0
+AT_ONCE = (1, 5, 15)
+_LANES = 5
+_EVERY_S = 5.0
+_PATIENCE_S = 600.0
+_LAST_END_S = 2.0  # a run's process ends after its job, and is counted with its parent
+_SHAPES = {"compliant": (1080, 1920), "encoded": (1280, 720)}
+_TUNED = {"dispatch.max_running": max(AT_ONCE), "dispatch.per_destination": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,120 +50,116 @@ class Cost:
 
 
 def measure(rounds: int = 3) -> dict[str, Any]:
-    """`{metric: {ours, baseline, ratio, unit, rounds}}`"""
-    with _running() as running:
-        stage = stage_of(running)
-        bench = _Bench(running, stage.core, stage.world)
+    """`{metric: {ours, baseline, ratio, unit, rounds}}`; CPU is that of one forward."""
+    with stack.running() as up:
+        tunables.change(up.core, _TUNED)
+        bench = _Bench(up)
+        bench.forward("compliant", 1)  # warms
         found: dict[str, list[tuple[Cost, Cost]]] = {}
-        for number in range(rounds + 1):
-            for kind, clip in bench.clips(number).items():
-                pair = bench.ours(clip), bench.baseline(clip)
-                if number:  # the first round warms both
-                    found.setdefault(kind, []).append(pair)
-        return {
-            f"{kind}_{name}": _row([getattr(p[0], name) for p in pairs], [getattr(p[1], name) for p in pairs])
-            for kind, pairs in found.items()
-            for name in ("wall_s", "cpu_s")
-        }
-
-
-def _row(ours: list[float], baseline: list[float]) -> dict[str, Any]:
-    a, b = statistics.median(ours), statistics.median(baseline)
-    return {"ours": round(a, 2), "baseline": round(b, 2), "ratio": round(a / b, 2), "unit": "s", "rounds": len(ours)}
-
-
-@contextmanager
-def _running() -> Iterator[Running]:
-    with tempfile.TemporaryDirectory(prefix="forwarder-bench-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        with up(Settings(home=Path(folder)), "once", lambda line: None) as running:
-            yield running
+        for _ in range(rounds):
+            for shape in _SHAPES:
+                for posts in AT_ONCE:
+                    found.setdefault(f"{shape}_{posts}_at_once", []).append(bench.pair(shape, posts))
+    return {
+        f"{name}_{what}": row([getattr(ours, what) for ours, _ in pairs], [getattr(b, what) for _, b in pairs], "s")
+        for name, pairs in found.items()
+        for what in ("wall_s", "cpu_s")
+    }
 
 
 class _Bench:
-    def __init__(self, running: Running, core: Core, world: ControlClient) -> None:
-        self._running, self._core, self._world = running, core, world
-        self._folder = running.settings.home / "bench"
-        self._folder.mkdir()
-        self._ffmpeg = find_ffmpeg()
-        self._connection: Connection = demo.ensure_connection(core, world, ROAD)
-        self._google = world.ensure_account("youtube", "plain_script")["credentials"]["token"]
+    def __init__(self, up: stack.Stack) -> None:
+        self._up, self._script = up, PlainScript(up)
+        ground = Ground(up.core, up.world, Random(1))
+        self._lanes = lay_lanes(ground, _LANES, every_s=_EVERY_S, destinations=("youtube",), at_once=_LANES)
+        home = up.running.settings.home
+        self._clips = {name: make_clip(home / f"{name}.mp4", *size, seed=1) for name, size in _SHAPES.items()}
+        self._authors = {name: Author(ground, seed, [clip]) for seed, (name, clip) in enumerate(self._clips.items(), 1)}
 
-    def clips(self, number: int) -> dict[str, Path]:
-        """A compliant one, and one of the wrong shape; new pictures every round."""
-        return {
-            "compliant": _clip(self._ffmpeg, self._folder / f"c{number}.mp4", 1080, 1920, number),
-            "encoded": _clip(self._ffmpeg, self._folder / f"e{number}.mp4", 1280, 720, number),
-        }
+    def pair(self, shape: str, posts: int) -> tuple[Cost, Cost]:
+        """Ours and the script's, of so many posts at once."""
+        ours, made = self.forward(shape, posts)
+        return ours, self._script_for(shape, made)
 
-    def ours(self, clip: Path) -> Cost:
-        before, began = self._cpu(), time.monotonic()
-        self._post = demo.post_reel(self._world, ROAD, number=0, video=clip)
-        while not self._is_live(str(self._post["id"])):
-            self._running.supervisor.poll()
-            time.sleep(0.05)
-            if time.monotonic() - began > _PATIENCE_S:
-                raise TimeoutError(f"not forwarded after {_PATIENCE_S:g} s")
-        wall = time.monotonic() - began
-        time.sleep(2.0)  # the run's process ends, and is counted with its parent
-        return Cost(wall, self._cpu() - before)
+    def forward(self, shape: str, posts: int) -> tuple[Cost, Sequence[tuple[Lane, str]]]:
+        up, before, ended = self._up, self._up.usage(), self._ended()
+        lanes = [self._lanes[number % len(self._lanes)] for number in range(posts)]
+        made = [(lane, self._authors[shape].post(lane.source)) for lane in lanes]
+        up.wait_until(lambda: self._ended() >= ended + posts, _PATIENCE_S)
+        wall = up.usage().since(before).at
+        up.rest(_LAST_END_S)
+        return Cost(wall, up.usage().since(before).total_cpu_s / posts), made
 
-    def _is_live(self, post_id: str) -> bool:
-        story = explaining.story_of(self._core, self._connection.id, self._connection.source_account_id, post_id)
-        return bool(story and story.job and story.job.status.is_terminal)
+    def _script_for(self, shape: str, made: Sequence[tuple[Lane, str]]) -> Cost:
+        clip = self._clips[shape]
+        before, began = _children_cpu(), time.monotonic()
+        with ThreadPoolExecutor(len(made)) as pool:
+            list(pool.map(lambda m: self._script.run(m[0].source.account_id, [m[1]], _argv(clip), clip.stem), made))
+        return Cost(time.monotonic() - began, (_children_cpu() - before) / len(made))
 
-    def _cpu(self) -> float:
-        """CPU seconds of every process of the stack but the simulator, ended children included."""
-        total = 0.0
-        for name, pid in self._running.supervisor.pids.items():
-            if name != "simulator":
-                root = psutil.Process(pid)
-                for process in (root, *root.children(recursive=True)):
-                    with suppress(psutil.NoSuchProcess):  # it has just been counted with its parent
-                        times = process.cpu_times()
-                        total += times.user + times.system + times.children_user + times.children_system
-        return total
+    def _ended(self) -> int:
+        with self._up.core.begin() as tx:
+            return sum(verdicts.count_ended_jobs(tx).values())
 
-    def baseline(self, clip: Path) -> Cost:
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            told = json.dumps(self._told(clip, folder))
-            before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+
+class PlainScript:
+    """`plain_script` as a person would start it, with the credentials the stack has."""
+
+    def __init__(self, up: stack.Stack) -> None:
+        self._up = up
+        self._google = up.world.ensure_account("youtube", "plain_script")["credentials"]["token"]
+
+    def cost(self, account_id: int, post_id: str, ffmpeg: Sequence[str] | None, title: str) -> Cost:
+        """One post, the interpreter's start included."""
+        before, began = _children_cpu(), time.monotonic()
+        self.run(account_id, [post_id], ffmpeg, title)
+        return Cost(time.monotonic() - began, _children_cpu() - before)
+
+    def warm_cpu_s(self, account_id: int, post_id: str, times: int) -> float:
+        """CPU seconds of one post in a process that has imported everything and forwarded one already."""
+        return float(self.run(account_id, [post_id] * (times + 1), None, "warm")["warm_cpu_s"])
+
+    def run(self, account_id: int, posts: Sequence[str], ffmpeg: Sequence[str] | None, title: str) -> dict[str, Any]:
+        """What it printed. Raises CalledProcessError when it failed."""
+        settings = self._up.running.settings
+        secrets = StoredCredentials(self._up.core, account_id).read()
+        with tempfile.TemporaryDirectory(dir=settings.home) as folder:
+            told = {
+                "gateway": settings.outbound_proxy,
+                "ca": str(settings.ca_bundle),
+                "instagram": {"settings": json.loads(secrets["settings"])},
+                "google": json.loads(self._google),
+                "posts": list(posts),
+                "ffmpeg": list(ffmpeg) if ffmpeg else None,
+                "folder": folder,
+                "title": title,
+            }
             command = [sys.executable, "-m", "bench.plain_script"]
-            subprocess.run(command, input=told, text=True, check=True, capture_output=True)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
-        return Cost(time.monotonic() - began, cpu)
-
-    def _told(self, clip: Path, folder: str) -> dict[str, Any]:
-        settings = self._running.settings
-        secrets = StoredCredentials(self._core, self._connection.source_account_id).read()
-        return {
-            "gateway": settings.outbound_proxy,
-            "ca": str(settings.ca_bundle),
-            "instagram": {"settings": json.loads(secrets["settings"])},
-            "google": json.loads(self._google),
-            "post": str(self._post["id"]),
-            "ffmpeg": self._argv(clip),
-            "folder": folder,
-            "title": clip.stem,
-        }
-
-    def _argv(self, clip: Path) -> list[str] | None:
-        """The command our own plan runs for this clip, with its names taken out."""
-        chosen = plan(probe(clip), TransformOptions(), registry.limits(ROAD.destination).media)
-        if chosen.mode is Mode.COPY:
-            return None
-        argv = graph.transform_argv(chosen, self._ffmpeg, Path("/SOURCE"), Path("/TARGET"))
-        return [word.replace("file:/SOURCE", "SOURCE").replace("file:/TARGET", "TARGET") for word in argv]
+            done = subprocess.run(command, input=json.dumps(told), text=True, check=True, capture_output=True)
+        return dict(json.loads(done.stdout))
 
 
-def _clip(ffmpeg: Ffmpeg, path: Path, width: int, height: int, seed: int) -> Path:
+def _argv(clip: Path) -> list[str] | None:
+    """The command our own plan runs for this clip, with its names taken out."""
+    chosen = plan(probe(clip), TransformOptions(), registry.limits("youtube").media)
+    if chosen.mode is Mode.COPY:
+        return None
+    argv = graph.transform_argv(chosen, find_ffmpeg(), Path("/SOURCE"), Path("/TARGET"))
+    return [word.replace("file:/SOURCE", "SOURCE").replace("file:/TARGET", "TARGET") for word in argv]
+
+
+def make_clip(path: Path, width: int, height: int, *, seed: int) -> Path:
     """10 s, H.264 and AAC, no edit list: as a platform serves it."""
     source = f"testsrc2=size={width}x{height}:rate=30:duration={SECONDS},hue=h={seed * 37}"
     sound = f"sine=frequency={300 + seed * 10}:duration={SECONDS}:sample_rate=48000"
-    command = [str(ffmpeg.path), "-v", "error", "-y", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", sound]
+    command = [str(find_ffmpeg().path), "-v", "error", "-y", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", sound]
     video = ["-c:v", "libx264", "-preset", "veryfast", "-b:v", "3M", "-pix_fmt", "yuv420p", "-profile:v", "high"]
     audio = ["-c:a", "aac", "-ac", "2", "-shortest"]
     flags = ["-movflags", "+faststart+negative_cts_offsets", "-use_editlist", "0"]
     subprocess.run([*command, *video, *audio, *flags, str(path)], check=True)
     return path
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
