@@ -26,6 +26,13 @@ _numbers = count()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--api-calls", type=int, default=1_000, help="generated calls of test_api_generated.py")
+    parser.addoption("--world", help="control address of a world that runs elsewhere, for the tests marked `roads`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "roads: needs nothing of the simulated world that another one could not do")
+    if config.getoption("--world") and "roads" not in (config.getoption("-m") or ""):
+        raise pytest.UsageError("--world is for the tests marked `roads`: add -m roads")
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +93,13 @@ def database_url(postgres: Server, migrated: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def simulator(open_folder: Path) -> Iterator[Simulator]:
-    """The simulated platforms, one world per worker: use accounts of your own in it."""
+def simulator(open_folder: Path, request: pytest.FixtureRequest) -> Iterator[Simulator]:
+    """The simulated platforms, one world per worker: use accounts of your own in it. With `--world` the one it names,
+    behind FORWARDER_OUTBOUND_PROXY, its certificates being FORWARDER_CA_BUNDLE's."""
+    if control := request.config.getoption("--world"):
+        known = load()
+        assert known.outbound_proxy and known.ca_bundle, "set FORWARDER_OUTBOUND_PROXY and FORWARDER_CA_BUNDLE"
+        yield Simulator(gateway_url=known.outbound_proxy, control_url=control, ca_path=known.ca_bundle)
+        return
     with running(open_folder / "simulator") as simulator:
         yield simulator

@@ -24,7 +24,6 @@ from forwarder_core.domain.accounts import Account, Rights
 from forwarder_core.domain.connections import Connection, type_of
 from forwarder_core.domain.jobs import Dispatch, Job, Lease
 from forwarder_core.domain.posts import SeenPost
-from forwarder_core.domain.publications import new_marker
 from forwarder_core.services import accounts as accounts_service
 from forwarder_core.services import forwarding
 from forwarder_core.services.accounts import NewAccount
@@ -189,7 +188,7 @@ def add_publication(core: Core, job_id: int, **values: Any) -> int:
             "job_id": job_id,
             "destination_account_id": errand.destination.id,
             "root_post_id": errand.job.root_post_id,
-            "marker": new_marker(),
+            "marker": f"fw-{next(_numbers):010x}",
             "created_at": core.clock.now(),
         }
         return publications.add(tx, row | values)

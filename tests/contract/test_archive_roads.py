@@ -35,7 +35,7 @@ from tests.contract.test_library_kit import home
 from tests.factories import change_row, job_of, make_core, rows, simulated_account, through
 
 __all__ = ["home"]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.roads]
 
 
 class Death(BaseException):

@@ -37,6 +37,7 @@ from forwarder_core.domain.posts import SeenPost
 from forwarder_core.egress import Exit
 from forwarder_core.errors import Invalid, StepFailed
 from forwarder_core.simulator.testing import Simulator, eventually
+from tests.contract.test_bucket_kit import store
 from tests.contract.test_connectors_kit import (
     ODD,
     FarEnd,
@@ -50,10 +51,10 @@ from tests.contract.test_connectors_kit import (
 )
 from tests.contract.test_library_kit import Box, home
 
-__all__ = ["home"]
+__all__ = ["home", "store"]
 SPECS = [pytest.param(spec, id=platform) for platform, spec in registry.specs().items()]
 DESTINATIONS = [pytest.param(spec, id=p) for p, spec in registry.specs().items() if Role.DESTINATION in spec.roles]
-VENDORS = ("instagrapi", "googleapiclient", "google.auth", "yt_dlp", "httplib2")
+VENDORS = ("instagrapi", "googleapiclient", "google.auth", "yt_dlp", "httplib2", "obstore")
 MakeEnd = Callable[[ConnectorSpec, AuthMethod], FarEnd]
 
 
@@ -72,7 +73,7 @@ def make_end(home: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mon
         used.append(request.getfixturevalue("simulator"))
         return used[-1]
 
-    yield lambda spec, method: far_end(spec, method, simulator, home)
+    yield lambda spec, method: far_end(spec, method, simulator, home, lambda: request.getfixturevalue("store"))
     for each in used:
         each.disarm()
 

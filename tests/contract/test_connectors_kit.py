@@ -1,7 +1,8 @@
-"""What the contract suite needs of a platform's far end, without knowing any platform: a simulated one, or a folder.
+"""What the contract suite needs of a platform's far end, without knowing any platform: simulated, a folder, a bucket.
 
 A platform with hostnames is reached through the simulator, by its own fake. One without has its far end on this
-machine: its account form asks for a `folder`, a video put there is a post, and a publication is a video found there.
+machine: its account form asks for a `folder`, a video put there is a post, and a publication is a video found there;
+or it asks for a `bucket`, of a store by another author.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
 from forwarder_core.simulator import clips
 from forwarder_core.simulator.testing import Simulator
+from tests.contract.test_bucket_kit import LOOPBACK, Store
 from tests.contract.test_library_kit import Box
 
 ODD = ("http_5xx", "html_200", "empty_200", "wrong_json")
@@ -92,6 +94,25 @@ class OnThisMachine:
         shutil.rmtree(self._folder)
 
 
+class InBucket:
+    """A destination only: nobody posts there."""
+
+    def __init__(self, store: Store, spec: ConnectorSpec, method: AuthMethod) -> None:
+        self._store, self._bucket = store, store.new_bucket()
+        self.account = account_of(spec, method, handle="contract")
+        self.box = Box(registry.secrets_from_form(spec.platform, store.typed(self._bucket)))
+        self.exit = LOOPBACK
+
+    def post(self, clip: MediaFile, caption: str) -> None:
+        raise NotImplementedError
+
+    def published(self) -> list[str]:
+        return self._store.videos(self._bucket)
+
+    def fail(self, how: str) -> None:
+        raise NotImplementedError
+
+
 @dataclass
 class Hooks:
     """Remembers what the destination announced."""
@@ -121,8 +142,16 @@ def roads(role: Role) -> list[object]:
     return [pytest.param(spec, method, id=f"{spec.platform}-{method.name}") for spec, method in found]
 
 
-def far_end(spec: ConnectorSpec, method: AuthMethod, simulator: Callable[[], Simulator], home: Path) -> FarEnd:
-    """`simulator` is asked for only where one is needed."""
+def far_end(
+    spec: ConnectorSpec,
+    method: AuthMethod,
+    simulator: Callable[[], Simulator],
+    home: Path,
+    store: Callable[[], Store] | None = None,
+) -> FarEnd:
+    """`simulator` and `store` are asked for only where one is needed."""
+    if store is not None and any(field.name == "bucket" for field in method.fields):
+        return InBucket(store(), spec, method)
     return Simulated(simulator(), spec, method) if spec.hosts else OnThisMachine(home, spec, method)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import yaml
@@ -201,9 +201,8 @@ def simulator_here(toy: ConnectorSpec, tmp_path: Path) -> Iterator[Simulator]:
 
     async def run() -> None:
         async with serve(tmp_path / "world") as running:
-            process = cast("Any", None)
             urls = {"gateway_url": running.gateway_url, "control_url": running.control_url}
-            made.append(Simulator(home=tmp_path, ca_path=running.ca, process=process, **urls))
+            made.append(Simulator(ca_path=running.ca, **urls))
             ready.set()
             await asyncio.to_thread(over.wait)
 

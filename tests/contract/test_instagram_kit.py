@@ -109,7 +109,7 @@ def clip(sim: Simulator) -> Path:
     """A video file of 3 s."""
     sim.add_account("instagram", "clipmaker")
     sim.add_post("instagram", "clipmaker", seconds=3, width=720, height=1280)
-    return next((sim.home / "simulator" / "media").glob("*.mp4"))
+    return next((sim.ca_path.parent / "media").glob("*.mp4"))
 
 
 @pytest.fixture(autouse=True)

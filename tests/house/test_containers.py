@@ -27,13 +27,38 @@ def test_the_compose_file_follows_the_schema(root: Path, compose: dict[str, Any]
 
 
 def test_every_part_of_the_product_has_its_container(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"postgres", "migrate", "code", "daemon", "webserver", "keeper", "door"}
+    core = {name for name, service in compose["services"].items() if "profiles" not in service}
+    assert core == {"postgres", "migrate", "code", "daemon", "webserver", "keeper", "door"}
 
 
-def test_only_the_door_is_published_and_on_loopback(compose: dict[str, Any]) -> None:
+def test_more_machines_https_and_figures_are_profiles(compose: dict[str, Any]) -> None:
+    profiles: dict[str, set[str]] = {}
+    for name, service in compose["services"].items():
+        for profile in service.get("profiles", ()):
+            profiles.setdefault(profile, set()).add(name)
+    assert profiles == {
+        "celery": {"redis", "worker"},
+        "docker": {"engine"},
+        "nginx": {"nginx"},
+        "monitoring": {"prometheus", "grafana"},
+        "demo": {"demo"},
+    }
+    assert "--appendonly" in compose["services"]["redis"]["command"], "a broker that forgets loses runs"
+
+
+def test_what_is_published_is_on_loopback_but_for_https(compose: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-    assert list(published) == ["door"]
-    assert all(port.startswith("127.0.0.1:") for port in published["door"])
+    assert set(published) == {"door", "nginx", "grafana", "demo"}
+    inner = [port for name, ports in published.items() if name != "nginx" for port in ports]
+    assert all(port.startswith("127.0.0.1:") for port in inner)
+
+
+def test_the_celery_profile_starts_what_is_there(root: Path, compose: dict[str, Any]) -> None:
+    command = compose["services"]["worker"]["command"]
+    assert (root / f"{command[0].replace('.', '/')}.py").is_file()
+    assert {"REDIS_BROKER", "REDIS_BACKEND"} <= compose["services"]["daemon"]["environment"].keys()
+    scraped = yaml.safe_load((root / "deploy" / "prometheus" / "prometheus.yml").read_text("utf-8"))
+    assert scraped["scrape_configs"][0]["static_configs"][0]["targets"] == ["door:8080"]
 
 
 def test_no_container_is_privileged_and_every_one_is_looked_after(compose: dict[str, Any]) -> None:

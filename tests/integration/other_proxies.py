@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+import trustme
 
 from forwarder_core.simulator.testing import eventually
 
@@ -75,15 +78,26 @@ def _answers(port: int) -> bool:
 @contextmanager
 def own_socks(lead: Callable[[str, int], socket.socket], login: Login = None) -> Iterator[int]:
     """Its port. `lead` opens the line to a target."""
+    with _listening(lambda client: _served(client, lead, login)) as port:
+        yield port
+
+
+@contextmanager
+def _listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server with a thread for each client; its port."""
     server = socket.create_server(("127.0.0.1", 0))
 
-    def serve() -> None:
+    def served(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            serve(client)
+
+    def accept() -> None:
         with suppress(OSError):
             while True:
                 client, _ = server.accept()
-                threading.Thread(target=_served, args=(client, lead, login), daemon=True).start()
+                threading.Thread(target=served, args=(client,), daemon=True).start()
 
-    threading.Thread(target=serve, daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
     try:
         yield int(server.getsockname()[1])
     finally:
@@ -112,22 +126,26 @@ def _directly(host: str, port: int, exit_ip: str) -> socket.socket:
 
 
 def _served(client: socket.socket, lead: Callable[[str, int], socket.socket], login: Login) -> None:
-    with client, suppress(OSError):
-        if not _greeted(client, login):
-            return
-        host, port = _asked_for(client)
-        try:
-            far = lead(host, port)
-        except OSError:
-            client.sendall(b"\x05\x04\x00\x01" + bytes(6))
-            return
-        client.sendall(b"\x05\x00\x00\x01" + bytes(6))
-        with far:
-            far.settimeout(None)
-            back = threading.Thread(target=_pour, args=(far, client), daemon=True)
-            back.start()
-            _pour(client, far)
-            back.join(_STOP_S)
+    if not _greeted(client, login):
+        return
+    host, port = _asked_for(client)
+    try:
+        far = lead(host, port)
+    except OSError:
+        client.sendall(b"\x05\x04\x00\x01" + bytes(6))
+        return
+    client.sendall(b"\x05\x00\x00\x01" + bytes(6))
+    _joined(client, far)
+
+
+def _joined(client: socket.socket, far: socket.socket) -> None:
+    """Until both sides have said all."""
+    with far:
+        far.settimeout(None)
+        back = threading.Thread(target=_pour, args=(far, client), daemon=True)
+        back.start()
+        _pour(client, far)
+        back.join(_STOP_S)
 
 
 def _greeted(client: socket.socket, login: Login) -> bool:
@@ -174,3 +192,115 @@ def _pour(source: socket.socket, into: socket.socket) -> None:
             into.sendall(part)
     with suppress(OSError):
         into.shutdown(socket.SHUT_WR)
+
+
+# ---- an HTTP proxy of the tests' own, and the ways in which either kind misbehaves --------------------------------
+
+Lead = Callable[[str, int], socket.socket]
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 28\r\n\r\n<html>Pay for this net</html>"
+
+
+@contextmanager
+def own_http(lead: Lead) -> Iterator[int]:
+    """Its port: CONNECT and nothing else, no login."""
+
+    def serve(client: socket.socket) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += _exactly(client, 1)
+        host, _, port = head.split(b" ", 2)[1].decode().rpartition(":")
+        far = lead(host, int(port))
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        _joined(client, far)
+
+    with _listening(serve) as port:
+        yield port
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """Takes connections and whatever is said, and never answers: its port."""
+
+    def serve(client: socket.socket) -> None:
+        while client.recv(65_536):
+            pass
+
+    with _listening(serve) as port:
+        yield port
+
+
+def leads_to_a_page(host: str, port: int) -> socket.socket:
+    """Instead of the target something that speaks no TLS: the page of a hotel's network."""
+    near, far = socket.socketpair()
+
+    def serve() -> None:
+        with far, suppress(OSError):
+            far.recv(65_536)
+            far.sendall(PAGE)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return near
+
+
+def opens_tls(issuer: trustme.CA) -> Lead:
+    """Shows a certificate of its own for whatever name is asked for."""
+
+    def lead(host: str, port: int) -> socket.socket:
+        near, far = socket.socketpair()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issuer.issue_cert(host).configure_cert(context)
+
+        def serve() -> None:
+            with far, suppress(OSError), context.wrap_socket(far, server_side=True) as secured:
+                secured.recv(65_536)
+                secured.sendall(PAGE)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return near
+
+    return lead
+
+
+def cuts_after(count: int, lead: Lead) -> Lead:
+    """Breaks off, both ways, when so many bytes have gone up."""
+
+    def cutting(host: str, port: int) -> socket.socket:
+        far = lead(host, port)
+        far.settimeout(None)
+        near, inner = socket.socketpair()
+
+        def serve() -> None:
+            threading.Thread(target=_pour, args=(far, inner), daemon=True).start()
+            left = count
+            with inner, far, suppress(OSError):
+                while left > 0 and (part := inner.recv(min(left, 65_536))):
+                    far.sendall(part)
+                    left -= len(part)
+                for end in (inner, far):
+                    end.shutdown(socket.SHUT_RDWR)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return near
+
+    return cutting
+
+
+FAULTS = ("refused", "hang", "own page", "own certificate", "cut")
+
+
+@contextmanager
+def faulty(kind: str, fault: str, lead: Lead, *, cut_after: int = 600) -> Iterator[int]:
+    """The port of a proxy of this kind with one of FAULTS; `lead` is its way to the target, where it has one."""
+    if fault == "refused":
+        with closing(socket.socket()) as deaf:  # bound, so that nobody else gets the port, and never listening
+            deaf.bind(("127.0.0.1", 0))
+            yield int(deaf.getsockname()[1])
+        return
+    if fault == "hang":
+        made = silent()
+    else:
+        leads = {"own page": leads_to_a_page, "own certificate": opens_tls(trustme.CA())}
+        serve = own_socks if kind == "socks5" else own_http
+        made = serve(leads.get(fault) or cuts_after(cut_after, lead))
+    with made as port:
+        yield port

@@ -13,8 +13,10 @@ import pytest
 from sqlalchemy import insert
 
 from forwarder_core.clock import ManualClock
+from forwarder_core.db import people
 from forwarder_core.db.tables.accounts import proxies, proxy_checks
 from forwarder_core.embedded.postgres import Server
+from forwarder_core.services import happenings
 from forwarder_core.services.context import Core
 from tests import factories
 from tests.integration.services import seeded_history
@@ -70,6 +72,7 @@ async def test_the_summary_of_the_hand_computed_history(core: Core, history: His
     assert told["what_next"][0] | {"title": ""} == {
         "reason": "auth_expired",
         "title": "",
+        "remedy": "retry_all",
         "account_id": history.a.source_account_id,
         "jobs": 1,
         "days": 1,
@@ -116,6 +119,31 @@ async def test_the_installation_with_its_proxies(core: Core, history: History) -
     ]
     assert told["latency_p50_seconds"] == 200.0 and told["total_video_bytes"] == 2_000
     assert sum(told["jobs_by_hour"].values()) == 6 and set(told["tokens_expiring"]) == {"7days", "30days"}
+
+
+async def test_what_happened_stands_beside_the_figures_with_what_it_is_worth(core: Core, history: History) -> None:
+    with core.begin() as tx:
+        for n, at in enumerate(("28 23:00:00", "29 01:00:00", "30 08:30:00")):
+            happenings.note_renewal(tx, n, "Reels", seeded_history.at(at))
+        people.audit(tx, who="admin", what="settings_changed", now=seeded_history.at("27 12:00:00"))
+    first, again = happenings.note_release(core), happenings.note_release(core)
+    async with api_client(core) as client:
+        told = await asked(client, f"/api/analytics/events?{SPAN}")
+    assert first == again and [one["kind"] for one in told["events"]] == [
+        *("setting", "token", "token", "token", "release")
+    ]
+    token = {one["kind"]: one for one in told["evidence"]}["token"]
+    # In the hours after renewals 23:50, 01:30 and 09:00:10 failed and 00:05 arrived; of four elsewhere one failed.
+    assert (token["events"], token["followed"], token["spikes"], token["ratio"]) == (3, 0, 0, 2.33)
+    assert token["strength"] == "none" and token["p"] is not None and "failures ×2.33" in token["words"]
+
+
+async def test_whose_trouble_it_is_can_be_asked(core: Core, history: History) -> None:
+    async with api_client(core) as client:
+        told = await asked(client, "/api/analytics/diagnosis?hours=168")
+        assert (await client.get("/api/analytics/diagnosis?hours=0")).status_code == 422
+    assert (told["runs"], told["failed"], told["verdict"]) == (8, 4, "cannot_tell")
+    assert told["evidence"] and told["words"].startswith("Cannot tell")
 
 
 async def test_a_table_as_csv_runs_no_formula(core: Core, history: History) -> None:

@@ -14,6 +14,7 @@ from forwarder_core.db import jobs as jobs_db
 from forwarder_core.db.tables import flow
 from forwarder_core.db.tables.people import audit_log
 from forwarder_core.domain.accounts import Account
+from forwarder_core.domain.incidents import blamed
 from forwarder_core.domain.publications import PublicationState
 from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import ChallengeRequired, MediaRejected
@@ -51,7 +52,7 @@ def challenged(core: Core) -> tuple[Account, int, int]:
     failing.fail(core, lease, ChallengeRequired("Instagram wants to see a person."))
     with core.begin() as tx:
         errand = jobs_db.errand(tx, job_id)
-    return failing.blamed(errand), connection.id, job_id
+    return blamed(errand), connection.id, job_id
 
 
 def dead(core: Core, n: int = 1, **values: Any) -> list[int]:

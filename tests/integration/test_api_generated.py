@@ -19,7 +19,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 
-from admin_app.api.describing import operations
+from admin_app.api.describing import OPEN, operations
 from admin_app.api.main import create_api
 from forwarder_core.clock import ManualClock
 from forwarder_core.embedded.postgres import Server
@@ -89,6 +89,7 @@ class Told:
             self.wrong += [f"{said}: {e.message[:200]}" for e in VALIDATOR(whole).iter_errors(answer.json())]
 
 
+Operation = tuple[str, str, dict[str, Any]]
 VALIDATOR = jsonschema.Draft202012Validator
 KEPT_HEADERS = {"content-type", "idempotency-key", "if-match", "last-event-id"}
 
@@ -109,21 +110,32 @@ def send_many(told: Told, n: int, generated: Any, operation: dict[str, Any]) -> 
     sent()
 
 
-def test_whatever_is_sent_the_answer_is_one_that_was_described(core: Core, request: pytest.FixtureRequest) -> None:
+def sent(core: Core, chosen: list[Operation], n: int, *, signed_in: bool) -> Told:
+    """About `n` calls, made up for these operations in turn."""
     openapi = create_api(core).openapi()
     schema = schemathesis.openapi.from_dict(openapi)
-    chosen = [(p, m, o) for p, m, o in operations(openapi) if o["operationId"] not in LEFT_OUT]
-    each = max(1, request.config.getoption("--api-calls") // len(chosen))
     loop = asyncio.new_event_loop()
-    door = api_client(core)
+    door = api_client(core, signed_in=signed_in)
     told = Told(loop.run_until_complete(door.__aenter__()), loop, openapi)
     try:
         for path, method, operation in chosen:
-            send_many(told, each, schema[path][method.upper()], operation)
+            send_many(told, -(-n // len(chosen)), schema[path][method.upper()], operation)
     finally:
         loop.run_until_complete(door.__aexit__(None, None, None))
         loop.close()
-    calls = sum(told.statuses.values())
-    logging.getLogger(__name__).warning("%s calls: %s", calls, dict(told.statuses))
+    logging.getLogger(__name__).warning("%s calls: %s", told.statuses.total(), dict(told.statuses))
+    return told
+
+
+def test_whatever_is_sent_the_answer_is_one_that_was_described(core: Core, request: pytest.FixtureRequest) -> None:
+    described = operations(create_api(core).openapi())
+    chosen = [(p, m, o) for p, m, o in described if o["operationId"] not in LEFT_OUT]
+    told = sent(core, chosen, request.config.getoption("--api-calls"), signed_in=True)
     assert told.wrong == []
-    assert calls >= len(chosen) and told.statuses[200] and told.statuses[422]
+    assert told.statuses.total() >= len(chosen) and told.statuses[200] and told.statuses[422]
+
+
+def test_whatever_is_sent_without_a_session_is_refused(core: Core, request: pytest.FixtureRequest) -> None:
+    chosen = [(p, m, o) for p, m, o in operations(create_api(core).openapi()) if (m, p) not in OPEN]
+    told = sent(core, chosen, request.config.getoption("--api-calls") // 8, signed_in=False)
+    assert told.wrong == [] and set(told.statuses) == {401}

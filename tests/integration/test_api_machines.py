@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from admin_app.api.describing import examples, operations
 from forwarder_core.clock import ManualClock
+from forwarder_core.db.tables.people import audit_log
 from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import MediaRejected
 from forwarder_core.services import failing, idempotency, retention, tunables
@@ -122,8 +125,15 @@ async def test_fifty_at_once_with_one_key_have_one_effect_and_one_answer(core: C
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.text for answer in answers}) == 1
         assert sum("idempotency-replayed" in answer.headers for answer in answers) == 49
-        without = await asyncio.gather(*(client.post(f"/api/jobs/{job_id}/retry") for _ in range(10)))
-        assert {answer.status_code for answer in without} == {409}
+
+
+async def test_fifty_retries_at_once_without_a_key_are_one(core: Core) -> None:
+    job_id = factories.add_job(core, factories.add_connection(core))
+    failing.fail(core, factories.claimed(core, job_id), MediaRejected("No."))
+    async with api_client(core) as client:
+        answers = await asyncio.gather(*(client.post(f"/api/jobs/{job_id}/retry") for _ in range(50)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 49
+    assert len(factories.rows(core, audit_log, what="job_retried")) == 1
 
 
 async def test_a_key_belongs_to_one_request_for_a_day(core: Core, clock: ManualClock) -> None:
@@ -202,6 +212,25 @@ async def test_what_is_too_long_is_refused(core: Core) -> None:
             "/api/proxies", content=b" " * 1_000_001, headers={"Content-Type": "application/json"}
         )
         assert large.status_code == 413 and large.json()["code"] == "too_large"
+
+
+async def test_nul_is_refused_in_every_text_of_every_body(core: Core) -> None:
+    async with api_client(core) as client:
+        for path, method, operation in operations((await client.get("/api/openapi.json")).json()):
+            example = examples().get(operation["operationId"], {})
+            for spoilt in with_nul(example):
+                answer = await client.request(method, path.replace("{", "").replace("}", ""), json=spoilt)
+                assert 400 <= answer.status_code < 500, (path, spoilt)
+
+
+def with_nul(value: Any) -> Iterator[Any]:
+    """The value once for each text in it, with that text spoilt."""
+    if isinstance(value, str):
+        yield f"{value}\x00"
+    elif isinstance(value, dict):
+        yield from ({**value, name: bad} for name, inner in value.items() for bad in with_nul(inner))
+    elif isinstance(value, list):
+        yield from ([*value[:n], bad, *value[n + 1 :]] for n, inner in enumerate(value) for bad in with_nul(inner))
 
 
 async def test_nul_and_half_characters_are_refused_wherever_they_stand(core: Core) -> None:

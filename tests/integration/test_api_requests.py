@@ -93,7 +93,10 @@ async def test_run_now_answers_the_jobs_and_is_found_again_under_its_id(
         eventually(lambda: polling.get(core, slow.json()["poll_id"]).state is RequestState.DONE)
 
 
-async def test_fifty_calls_at_once_are_one_look(core: Core, clock: ManualClock, feed: Feed) -> None:
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "run-1"}], ids=["without a key", "with one key"])
+async def test_fifty_calls_at_once_are_one_look(
+    core: Core, clock: ManualClock, feed: Feed, headers: dict[str, str]
+) -> None:
     connection = connections.start(core, factories.add_connection(core, status="stopped", started_at=None).id)
     clock.move(60)
     feed.posts = [factories.seen_post(clock.now())]
@@ -107,7 +110,7 @@ async def test_fifty_calls_at_once_are_one_look(core: Core, clock: ManualClock, 
     feed.list_posts = slowly  # type: ignore[method-assign]
     async with api_client(core, timeout=60) as client:
         path = f"/api/connections/{connection.id}/run"
-        told = await asyncio.gather(*(client.post(path) for _ in range(50)))
+        told = await asyncio.gather(*(client.post(path, headers=headers) for _ in range(50)))
     assert {answer.status_code for answer in told} == {200}
     assert len({str(answer.json()) for answer in told}) == 1 and len(told[0].json()["jobs_created"]) == 1
     assert len(feed.asked) == 1
@@ -181,3 +184,28 @@ def _finish(core: Core, dry_run_id: int, connection_id: int) -> None:
         hold = rows.claim(tx, dry_run_id, now=now, until=now, worker={})
         assert hold is not None
         assert rows.close(tx, hold, RequestState.DONE, now=now, report=report)
+
+
+async def test_a_download_answers_as_a_backfill_and_refuses_what_is_no_archive(
+    core: Core, feed: Feed, clock: ManualClock
+) -> None:
+    feed.posts = [factories.seen_post(factories.later(core, -86_400 * n)) for n in range(1, 6)]
+    source = factories.add_account(core)
+    path = f"/api/accounts/{source.id}/download"
+    async with api_client(core) as client:
+        new = {"type": "archive", "alias": "Films", "username": "films"}
+        archive = (await client.post("/api/accounts", json=new)).json()["account"]["id"]
+        done = await client.post(path, json={"archive_account_id": archive, "newest_n": 3})
+        assert done.status_code == 200, done.text
+        assert (done.json()["jobs"], done.json()["posts"]) == (3, 5)
+        shown = await client.get(f"/api/backfills/{done.json()['backfill_id']}")
+        assert shown.json() == done.json()
+        waiting = await client.get("/api/jobs", params={"connection": done.json()["connection_id"]})
+        assert [job["status"] for job in waiting.json()["items"]] == ["queued"] * 3
+        for bad in (
+            {"archive_account_id": source.id, "newest_n": 3},
+            {"archive_account_id": archive},
+            {"archive_account_id": archive, "newest_n": 0},
+        ):
+            refused = await client.post(path, json=bad)
+            assert refused.status_code == 422 and refused.json()["errors"]

@@ -36,6 +36,9 @@ def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
         yield core
 
 
+FAILED = {"error_code": "media_rejected", "error_message": "No.", "error_action": "None."}
+
+
 async def found(client: httpx.AsyncClient, **wanted: str | int) -> list[int]:
     answer = await client.get("/api/jobs", params=wanted)
     assert answer.status_code == 200, answer.text
@@ -83,3 +86,66 @@ async def test_why_a_post_went_or_not_is_said_for_every_connection(core: Core) -
         assert by_id[two.id]["decision"] is None and "not decided" in by_id[two.id]["because"]
         assert by_id[one.id]["job"]["id"] == job_id and "It has no picture." in by_id[one.id]["because"]
         assert (await client.get("/api/posts/999999/why")).status_code == 404
+
+
+async def test_pages_hold_what_was_asked_by_any_filters_together(core: Core) -> None:
+    """Several statuses of several connections, words beyond those that are looked through first, and no gap between."""
+    account = factories.add_account(core)
+    lanes = [factories.add_connection(core, account) for _ in range(3)]
+    made: list[tuple[int, int, str, str]] = []
+    for n in range(30):
+        lane, status, word = lanes[n % 3], ("dead", "success", "captcha")[n % 5 % 3], ("Sunset", "Rain")[n % 2]
+        post = factories.add_post(core, account.id, f"P{n}", caption=f"{word} {n}")
+        values = FAILED if status == "dead" else {}
+        made.append((factories.add_job(core, lane, post, status=status, **values), lane.id, status, word))
+    factories.add_job(core, factories.add_connection(core), status="dead")
+    asked: list[dict[str, str | int]] = [
+        {"account": account.id},
+        {"account": account.id, "status": "dead,captcha"},
+        {"account": account.id, "status": "dead", "q": "sun"},
+        {"connection": lanes[1].id, "status": "success,captcha", "q": "rain"},
+        {"account": account.id, "connection": lanes[2].id, "error": "media_rejected"},
+        {"connection": lanes[0].id, "from": "2000-01-01", "to": "2100-01-01"},
+    ]
+    async with api_client(core) as client:
+        for wanted in asked:
+            words = str(wanted.get("status", "")).split(",")
+            ids = [
+                id_
+                for id_, lane, status, word in made
+                if wanted.get("connection") in (None, lane)
+                and (status in words or words == [""])
+                and word.lower().startswith(str(wanted.get("q", "")))
+                and ("error" not in wanted or status == "dead")
+            ]
+            assert ids and await found(client, **wanted) == ids[::-1], wanted
+            assert await found(client, **wanted, sort="id") == ids, wanted
+            assert await paged(client, **wanted) == ids[::-1], wanted
+        assert await found(client, account=factories.add_account(core).id) == []
+        assert await found(client, to="2000-01-01") == await found(client, **{"from": "2100-01-01"}) == []
+
+
+async def test_words_are_found_beyond_the_newest_jobs(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forwarder_core.db.job_pages._LOOKED_THROUGH", 2)
+    connection = factories.add_connection(core)
+    captions = ["Sunset"] * 3 + ["Rain"] * 4 + ["Sunset"]
+    ids = [
+        factories.add_job(core, connection, factories.add_post(core, connection.source_account_id, f"S{n}", caption=c))
+        for n, c in enumerate(captions)
+    ]
+    async with api_client(core) as client:
+        assert await found(client, q="sunset") == [ids[7], *ids[2::-1]]
+        assert await paged(client, q="sunset") == [ids[7], *ids[2::-1]]
+        assert await found(client, q="sunset", sort="id") == [*ids[:3], ids[7]]
+
+
+async def paged(client: httpx.AsyncClient, **wanted: str | int) -> list[int]:
+    """The same, two at a time."""
+    ids: list[int] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await client.get("/api/jobs", params={**wanted, "limit": 2, **cursor})).json()
+        ids += [job["id"] for job in page["items"]]
+        if page["next_cursor"] is None:
+            return ids
+        cursor = {"cursor": page["next_cursor"]}

@@ -180,6 +180,15 @@ async def test_the_dashboard_counts_and_health_names_what_is_wrong(core: Core) -
         well = await client.get("/api/health")
         assert well.status_code == 200, well.text
         checks = well.json()["checks"]
+        assert checks["workers"]["facts"]["running"] == 0 and checks["yt_dlp"]["facts"]["version"]
+        assert checks["daemon"]["status"] == "warning", "no sensor has ticked yet"
+        heartbeats.beat(core, "watch_0_sensor", kind=heartbeats.SENSOR)
+        factories.add_job(core, factories.add_connection(core), status="running", lease_until=factories.later(core, -1))
+        checks = (await client.get("/api/health")).json()["checks"]
+        assert checks["daemon"]["status"] == "ok" and checks["daemon"]["facts"]["sensors_age_s"] == {
+            "watch_0_sensor": 0.0
+        }
+        assert checks["workers"]["status"] == "warning" and checks["workers"]["facts"]["silent"] == 1
         assert checks["redis"]["status"] == "not_used" and checks["migrations"]["status"] == "ok"
         assert (await client.get("/api/health/simple")).json() == {"status": "ok"}
         assert "cdn" not in (await client.get("/api/docs")).text

@@ -150,7 +150,7 @@ def bench(postgres: Server, open_folder: Path) -> Iterator[Bench]:
     (home / "dagster").mkdir(parents=True)
     config = {
         "telemetry": {"enabled": False},
-        "storage": {"postgres": {"postgres_url": {"env": "DAGSTER_PG_URL"}}},
+        "storage": yaml.safe_load((ROOT / "dagster.yaml").read_text("utf-8"))["storage"],
         "run_launcher": {
             "module": "forwarder_pipelines.launcher",
             "class": "LocalRunLauncher",
@@ -254,6 +254,21 @@ def test_five_runs_go_on_at_once(served: Bench) -> None:
         ids = list(pool.map(lambda _: served.launch(launcher_jobs.wait_job, seconds=3), range(5)))
     until(lambda: all(served.status(run_id) is dg.DagsterRunStatus.STARTED for run_id in ids))
     assert {served.finished(run_id) for run_id in ids} == {dg.DagsterRunStatus.SUCCESS}
+
+
+def test_all_instances_of_a_process_share_the_sessions_they_keep(bench: Bench) -> None:
+    backends = {_backend(bench.instance.run_storage), _backend(bench.instance.event_log_storage)}
+    with dg.DagsterInstance.get() as another:
+        backends |= {_backend(another.run_storage), _backend(another.event_log_storage)}
+    for _ in range(10):
+        backends.add(_backend(bench.instance.run_storage))
+    assert len(backends) <= 3, "more are not kept"
+
+
+def _backend(storage: Any) -> int:
+    """The server's process behind its next query."""
+    with storage._engine.connect() as tx:
+        return int(tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
 
 
 def test_twenty_runs_leave_nothing_behind(served: Bench) -> None:

@@ -109,6 +109,16 @@ def test_a_split_screen(
     assert is_like(pixels(made, (20, 500 if position == "bottom" else 100))[0], BLUE)
 
 
+def test_the_room_beside_a_laid_video_can_be_the_video_itself(tmp_path: Path, stills: Path, ffmpeg: Ffmpeg) -> None:
+    wide = colored(tmp_path / "s.mp4", "blue", size="640x180")
+    for template, image, foot in ((Template.SPLIT_SCREEN, "red.png", 330), (Template.BRANDED_OVERLAY, "band.png", 630)):
+        layout = Layout(template=template, image=image, border_color="#ffffff")
+        decided, seen, made = forward(wide, layout, stills / image, ffmpeg, Fit.BLUR)
+        assert decided.is_blurred and seen.frames == 15
+        still, beside = pixels(made, (180, 20), (20, foot))
+        assert is_like(still, RED) and is_like(beside, BLUE)
+
+
 def test_a_picture_in_picture_with_its_border(tmp_path: Path, stills: Path, ffmpeg: Ffmpeg) -> None:
     source = colored(tmp_path / "s.mp4", "blue", size="640x360")
     layout = Layout(template=Template.PICTURE_IN_PICTURE, size=50, border_width=24, border_color="#ffffff")

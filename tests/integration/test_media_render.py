@@ -18,7 +18,7 @@ from forwarder_core.media.render import Rendered, render
 from forwarder_core.media.runner import run
 from forwarder_core.media.slots import Slots
 from forwarder_core.media.tools import find_ffmpeg
-from tests.unit.media.samples import LIMITS, SMALL, make_clip, run_ffmpeg
+from tests.unit.media.samples import LIMITS, SMALL, X264, make_clip, run_ffmpeg
 
 pytestmark = pytest.mark.slow
 
@@ -121,16 +121,34 @@ def test_fragments_become_one_file(tmp_path: Path) -> None:
     assert (decided.mode, seen.is_fragmented, seen.frames) == (Mode.REMUX, False, 90)
 
 
-def test_a_turned_clip_stands_upright(tmp_path: Path) -> None:
-    flat = make_clip(tmp_path / "flat.mp4", size="640x360", sound=None)
+@pytest.mark.parametrize(
+    ("turn", "shown", "corner"),
+    [(90, (360, 640), (False, True)), (180, (640, 360), (True, True)), (270, (360, 640), (True, False))],
+)
+def test_a_turned_clip_stands_upright(
+    tmp_path: Path, turn: int, shown: tuple[int, int], corner: tuple[bool, bool]
+) -> None:
+    """A white mark in the stored picture is turned against the clock; `corner`: is it seen at the right, and below?"""
+    mark = "drawbox=color=gray:t=fill,drawbox=0:0:100:60:white:fill"
+    flat = make_clip(tmp_path / "flat.mp4", size="640x360", sound=None, video=("-vf", mark, *X264))
     source = tmp_path / "source.mp4"
-    run_ffmpeg("-i", str(flat), "-c", "copy", "-metadata:s:v", "rotate=90", str(source))
+    run_ffmpeg("-i", str(flat), "-c", "copy", "-metadata:s:v", f"rotate={turn}", str(source))
     before = probe(source)
-    assert (before.rotation, before.width, before.height) == (90, 360, 640)
+    assert (before.rotation, before.width, before.height) == (turn, *shown)
     decided, made, seen = forward(source)
     assert decided.mode is Mode.ENCODE
     assert (seen.rotation, seen.has_audio) == (0, False)
-    assert _rows_with_picture(made.path, 360, 640) == (0, 639)
+    first, last = _rows_with_picture(made.path, 360, 640)
+    assert last - first + 1 == pytest.approx(640 if turn % 180 else 202, abs=4)
+    x, y = (350 if corner[0] else 10), (last - 10 if corner[1] else first + 10)
+    assert _gray_at(made.path, x, y) > 220 > 160 > _gray_at(made.path, 360 - x, y)
+
+
+def _gray_at(path: Path, x: int, y: int) -> int:
+    raw = path.with_name("dot.gray")
+    run_ffmpeg("-i", str(path), "-frames:v", "1", "-vf", f"crop=2:2:{x}:{y}", "-f", "rawvideo", "-pix_fmt", "gray",
+               str(raw))  # fmt: skip
+    return raw.read_bytes()[0]
 
 
 @pytest.mark.parametrize(("fps", "expected"), [("60", 60), ("120", 60), ("12", 24), ("30000/1001", 29.97)])

@@ -136,7 +136,13 @@ def test_a_child_has_no_network_where_the_system_allows_that_and_is_bound_by_lim
             "sys.stderr.write(f'{limits} {called}')"
         )
         said = run([sys.executable, "-c", script, str(server.getsockname()[1])], duration_s=1).stderr
-    assert said == f"[0, {3 << 30}, {16 << 30}] {not process._without_network()}"
+    assert said == f"[0, {process.memory_bytes(os.cpu_count() or 1)}, {16 << 30}] {not process._without_network()}"
+
+
+def test_a_child_may_take_one_gigabyte_and_more_only_for_4k_and_many_cores() -> None:
+    assert process.memory_bytes(2) == process.memory_bytes(4) == 1 << 30
+    assert process.memory_bytes(2, is_large=True) == 3 << 30
+    assert process.memory_bytes(16) == (1 << 30) + 12 * (128 << 20)
 
 
 def test_too_much_memory_is_refused_to_it_and_not_taken_from_the_server() -> None:
@@ -192,8 +198,8 @@ def test_ffmpeg_dies_with_a_killed_worker(tmp_path: Path, prefix: str) -> None:
         "import sys; from pathlib import Path; from forwarder_core.media import process, runner\n"
         f"{prefix}\n"
         "born = process.Child.__init__\n"
-        "def noted(self, argv):\n"
-        "    born(self, argv); Path(sys.argv[1]).write_text(str(self.process.pid))\n"
+        "def noted(self, argv, **more):\n"
+        "    born(self, argv, **more); Path(sys.argv[1]).write_text(str(self.process.pid))\n"
         "process.Child.__init__ = noted\n"
         "runner.run(sys.argv[2:], duration_s=60)\n"
     )

@@ -197,11 +197,18 @@ async def test_a_proxy_that_wants_tls_to_itself_is_refused_plainly_at_save(core:
         threading.Thread(target=serve, args=(server,), daemon=True).start()
         async with api_client(core) as api:
             body = PROXY | {"type": "https", "port": server.getsockname()[1]}
-            made = (await api.post("/api/proxies", json=body)).json()
+            refused = await api.post("/api/proxies", json=body)
+            plain = (await api.post("/api/proxies", json=body | {"type": "http"})).json()
+            edited = await api.put(f"/api/proxies/{plain['proxy']['id']}", json={"type": "https"})
+            kept = (await api.get("/api/proxies")).json()["items"]
         server.shutdown(socket.SHUT_RDWR)
 
-    said = "Proxy added but health check failed: The proxy wants TLS to itself, which is not supported"
-    assert (made["message"], made["proxy"]["health_status"]) == (said, "unchecked")
+    for answer in (refused, edited):
+        said = answer.json()
+        assert (answer.status_code, said["code"], said["errors"][0]["field"]) == (422, "invalid", "type")
+        assert "wants TLS to itself" in said["detail"] and "SOCKS5 port" in said["action"]
+    assert [one["type"] for one in kept] == ["http"]
+    assert "health check failed: The proxy wants TLS to itself" in plain["message"]
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,14 @@ def exit_label(core: Core, account: Account, **more: Any) -> str:
         return exits.exit_of(core, tx, account, **more).label
 
 
+def add_attempt(core: Core, job_id: int, address: str, **values: Any) -> None:
+    """One that went through the proxy at this address."""
+    used = next(proxy.id for proxy in proxies.page(core) if proxy.address == address)
+    row = {"job_id": job_id, "n": 1, "proxy": address, "proxy_id": used, "started_at": core.clock.now()}
+    with core.begin() as tx:
+        tx.execute(metadata.tables["attempts"].insert().values(**row, **values))
+
+
 def alerts(core: Core) -> list[dict[str, Any]]:
     return [dict(row) for row in factories.rows(core, metadata.tables["outbox"])]
 
@@ -219,9 +227,7 @@ def test_a_proxy_whose_jobs_fail_is_passed_over_before_its_checks_say_so(core: C
     first = exit_label(core, source)
     for _ in range(2):
         job_id = factories.add_job(core, connection)
-        row = {"job_id": job_id, "n": 1, "proxy": first, "error_code": "proxy_error", "started_at": core.clock.now()}
-        with core.begin() as tx:
-            tx.execute(metadata.tables["attempts"].insert().values(**row))
+        add_attempt(core, job_id, first, error_code="proxy_error")
 
     assert exit_label(core, source) != first
 
@@ -234,9 +240,7 @@ def test_the_steps_of_a_job_share_a_proxy_and_jobs_take_turns(core: Core, simula
     taken = []
     for job_id in jobs:
         label = exit_label(core, source, job_id=job_id)
-        row = {"job_id": job_id, "n": 1, "proxy": label, "started_at": core.clock.now()}
-        with core.begin() as tx:
-            tx.execute(metadata.tables["attempts"].insert().values(**row))
+        add_attempt(core, job_id, label)
         assert exit_label(core, source, job_id=job_id) == label
         taken.append(label)
 
@@ -326,9 +330,7 @@ def test_a_job_that_fails_at_a_proxy_our_own_check_finds_down_is_the_last_it_get
     dead = next(n for n, proxy in enumerate(pool) if proxy.address == first)
     clock.move(1)
     job_id = factories.add_job(core, connection)
-    row = {"job_id": job_id, "n": 1, "proxy": first, "error_code": "proxy_error", "started_at": core.clock.now()}
-    with core.begin() as tx:
-        tx.execute(metadata.tables["attempts"].insert().values(**row))
+    add_attempt(core, job_id, first, error_code="proxy_error")
     assert exit_label(core, source) == first, "one failed job alone is not enough"
 
     kill(simulator, opened[dead])

@@ -75,6 +75,33 @@ def test_both_client_libraries_come_out_of_the_proxy_of_the_connection_and_nowhe
     assert exits_seen(simulator) == {opened["exit_ip"]}
 
 
+def test_a_look_that_fails_at_a_dead_proxy_of_a_pool_is_the_last_one_there(
+    core: Core, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = [simulator.open_proxy() for _ in range(2)]
+    pool = []
+    for n, one in enumerate(opened):
+        new = NewProxy(alias=f"P{n}", type="http", host="127.0.0.1", port=one["port"], assignment="per_connection")  # type: ignore[arg-type]
+        pool.append(proxies.create(core, new, who=WHO))
+    source, _ = factories.simulated_account(core, simulator, "instagram")
+    connection = factories.add_connection(core, source)
+    proxy_rules.set_policy(core, connection.id, {"pool": [proxy.id for proxy in pool]}, who=WHO)
+    watch(core, source.id)
+    detection.poll_now(core, source.id)
+    (used,) = exits_seen(simulator)
+    dead, alive = sorted(opened, key=lambda one: one["exit_ip"] != used)
+    simulator.call("DELETE", f"/proxies/{dead['port']}")
+    before = len(simulator.requests())
+    assert isinstance(core.clock, ManualClock)
+    core.clock.move(60)
+
+    with pytest.raises(ProxyFailed, match=r"A probe through proxy P. at the same time failed: Connection refused"):
+        detection.poll_now(core, source.id)
+    detection.poll_now(core, source.id)
+
+    assert {request["exit_ip"] for request in simulator.requests()[before:]} == {alive["exit_ip"]}
+
+
 def test_when_every_proxy_of_the_pool_is_dead_the_poll_fails_before_any_call(core: Core, simulator: Simulator) -> None:
     opened = [simulator.open_proxy() for _ in range(2)]
     pool = [

@@ -22,6 +22,7 @@ from forwarder_core.db.tables.people import audit_log
 from forwarder_core.domain.accounts import Account, AccountStatus
 from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import MediaRejected
+from forwarder_core.services import accounts as accounts_service
 from forwarder_core.services import challenges, failing, interactive_login, telegram_settings
 from forwarder_core.services import overview as overviews
 from forwarder_core.services.context import Core
@@ -194,6 +195,18 @@ def test_the_password_and_the_session_timeout_are_changed(core: Core, opened: Op
     typed["New password"].set_value("Another-Password-2")
     typed["Confirm new password"].set_value("Another-Password-3")
     assert "not the same" in told(press(test, "Update password"))
+
+
+def test_accounts_are_imported_from_the_sheet_that_was_looked_at(core: Core, opened: Opening) -> None:
+    test = opened(accounts.show)
+    rows = f"instagram,one,{HOSTILE.replace(chr(34), chr(39))},own,swordfish\n"
+    sheet = f"platform,username,alias,rights,credentials.password\n{rows}"
+    test.file_uploader[0].set_value([("accounts.csv", sheet.encode(), "text/csv")]).run()
+    assert not test.exception, test.exception
+    assert list(test.dataframe[0].value["does"]) == ["new"] and accounts_service.page(core) == []
+    press(test, "Import")
+    assert [account.handle for account in accounts_service.page(core)] == ["one"]
+    assert "swordfish" not in told(press(opened(accounts.show), "Make the export"))
 
 
 def test_every_screen_stands_empty_and_full(core: Core, opened: Opening) -> None:

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from admin_app import process
 from admin_app.ui import access, charts
 from admin_app.ui.screens import analytics as screen
-from admin_app.ui.screens import jobs
+from admin_app.ui.screens import jobs, logs
 from forwarder_core.clock import ManualClock
-from forwarder_core.services import analytics
+from forwarder_core.db import events
+from forwarder_core.db.tables.flow import connections as connections_table
+from forwarder_core.db.tables.flow import jobs as jobs_table
+from forwarder_core.domain.happenings import Happening, HappeningKind
+from forwarder_core.services import analytics, fixing, happenings
 from forwarder_core.services.context import Core
+from forwarder_core.services.fixing import Remedy
 from tests import factories
 from tests.integration.services import seeded_history
 from tests.integration.services.seeded_history import DAYS, NOW, History
-from tests.integration.test_screens import Opening, opened, told, url
+from tests.integration.test_screens import Opening, audited, opened, press, told, url
 from tests.unit.admin_app.doorway import HOSTILE, core_with_admin
 
 __all__ = ["opened", "url"]  # the screens' own fixtures
 pytestmark = pytest.mark.slow
+MARKS = [Happening(NOW, kind, HOSTILE) for kind in HappeningKind]
 
 
 @pytest.fixture
@@ -55,6 +63,40 @@ def test_the_figures_are_the_hand_computed_ones(core: Core, opened: Opening, his
     assert {tab.label for tab in page.tabs} == {"Overview", "Connections", "Accounts", "System"}
 
 
+def test_each_fix_has_its_button_and_the_button_does_it(core: Core, opened: Opening, history: History) -> None:
+    with core.begin() as tx:
+        tx.execute(update(connections_table).values(status="active"))
+    page = press(opened(screen.show), "Retry all 1")
+    assert {row["status"] for row in factories.rows(core, jobs_table, connection_id=history.a.id)} == {
+        *("success", "captcha", "queued")
+    }
+    assert "jobs_retried" in audited(core) and not page.exception
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("captcha_detected", Remedy.CHALLENGE),
+        ("proxy_blocked", Remedy.TEST_PROXY),
+        ("token_expired", Remedy.SIGN_IN),
+        ("network_error", Remedy.RETRY_ALL),
+        ("nobody_knows", Remedy.RETRY_ALL),
+    ],
+)
+def test_every_cause_has_its_remedy(code: str, remedy: Remedy) -> None:
+    assert fixing.remedy_of(code) is remedy
+
+
+def test_what_happened_and_whose_trouble_it_is_stand_on_the_screen(
+    core: Core, opened: Opening, history: History
+) -> None:
+    with core.begin() as tx:
+        happenings.note_renewal(tx, 1, HOSTILE, seeded_history.at("28 12:00:00"))
+    words = told(opened(screen.show)).replace("\\", "")
+    assert "Renewals of tokens: 0 of 1 followed" in words and "nothing to compare with" in words
+    assert "runs in these hours" in words
+
+
 def test_an_empty_installation_says_what_will_appear(core: Core, opened: Opening) -> None:
     page = opened(screen.show)
     assert numbers(page)["Success"] == "–"
@@ -75,10 +117,23 @@ def test_the_jobs_behind_a_mark_are_shown_by_the_address(core: Core, opened: Ope
     assert len(opened(jobs.show, status="dead").dataframe[0].value) == 2
 
 
+def test_the_logs_behind_a_day_are_shown_by_the_address(core: Core, opened: Opening) -> None:
+    with core.begin() as tx:
+        lines = [(f"2{n} 12:00:00", f"line {n}") for n in (7, 8)]
+        events.log(tx, [{"at": seeded_history.at(at), "level": "info", "text": text} for at, text in lines])
+    page = opened(logs.show, **{"from": "2026-03-28", "to": "2026-03-28"})
+    assert list(page.dataframe[0].value["Message"]) == ["line 8"]
+    assert len(opened(logs.show, **{"from": "never"}).dataframe[0].value) == 2
+
+
 def test_every_chart_is_a_whole_one(core: Core, history: History) -> None:
     view = analytics.view(core, DAYS)
     made = [
         charts.success_trend(view.days),
+        charts.success_trend(view.days, MARKS),
+        charts.happenings(MARKS, UTC),
+        charts.data(view.days),
+        charts.throughput(view),
         charts.volume(view.days),
         charts.failures(view),
         charts.connections(view.connections),

@@ -9,12 +9,13 @@ import pytest
 
 from forwarder_core.alerts.telegram import TelegramSender
 from forwarder_core.clock import ManualClock
-from forwarder_core.db import events
+from forwarder_core.db import events, tokens
 from forwarder_core.db.tables.accounts import proxies
 from forwarder_core.db.tables.roads import threshold_states
 from forwarder_core.db.tables.system import outbox
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.domain.thresholds import Metric, crossings
+from forwarder_core.domain.tokens import TokenFacts
 from forwarder_core.services import disk, forwarding, heartbeats, notifying, quotas, summaries, tunables, watching
 from forwarder_core.services.context import Core
 from forwarder_core.services.notifying import Pace
@@ -112,6 +113,51 @@ def test_a_proxy_whose_checks_fail_is_told(core: Core, room: list[float]) -> Non
     assert crossed(core, Metric.PROXY_ERRORS) == [True]
     check(core, proxy, ok=True, times=10)
     assert crossed(core, Metric.PROXY_ERRORS) == [False]
+
+
+def test_a_proxy_whose_jobs_fail_at_it_is_told_though_its_checks_pass(core: Core, room: list[float]) -> None:
+    with core.begin() as tx:
+        row = {"alias": "px", "type": "http", "host": "p.example", "port": 8080, "created_at": core.clock.now()}
+        proxy = tx.execute(proxies.insert().values(**row).returning(proxies.c.id)).scalar_one()
+    check(core, proxy, ok=True, times=10)
+    connection = factories.add_connection(core)
+    for codes, starts in ((["proxy_error"] * 3, []), (["proxy_blocked"] * 3, [True]), ([None] * 7, [False])):
+        for code in codes:
+            through(core, proxy, factories.add_job(core, connection, status="dead"), code)
+        assert crossed(core, Metric.PROXY_ERRORS) == starts, codes
+    assert crossed(core, Metric.PROXY_ERRORS) == []
+
+
+def through(core: Core, proxy_id: int, job_id: int, code: str | None) -> None:
+    now = core.clock.now()
+    row = {"job_id": job_id, "n": 1, "proxy": "p", "proxy_id": proxy_id, "started_at": now, "ended_at": now}
+    with core.begin() as tx:
+        tx.execute(factories.flow.attempts.insert().values(**row, error_code=code))
+
+
+def test_a_sign_in_that_ends_within_72_hours_is_told_once_and_its_renewal_once(
+    core: Core, clock: ManualClock, room: list[float]
+) -> None:
+    account = factories.add_account(core, "youtube", alias="TechShorts_YT")
+    silent = factories.add_account(core, "youtube", alerts={"enabled": False})
+    for one in (account, silent):
+        lasts(core, one.id, 73)
+    assert crossed(core, Metric.TOKEN) == []
+    clock.move(3600)
+    assert [crossed(core, Metric.TOKEN), crossed(core, Metric.TOKEN)] == [[True], []]
+    (row,) = [row for row in factories.rows(core, outbox) if row["kind"] == "threshold"]
+    assert (row["payload"]["value"], row["payload"]["threshold"]) == ("72 h", "72 h")
+    assert row["payload"]["account"] == "TechShorts_YT" and "TechShorts_YT" in row["payload"]["action"]
+    lasts(core, account.id, 80)
+    assert crossed(core, Metric.TOKEN) == [], "not yet a day more than the mark"
+    lasts(core, account.id, 24 * 60)
+    assert [crossed(core, Metric.TOKEN), crossed(core, Metric.TOKEN)] == [[False], []]
+
+
+def lasts(core: Core, account_id: int, hours: float) -> None:
+    facts = TokenFacts(kind="t", title="T", is_signed_in=True, expires_at=factories.later(core, hours * 3600))
+    with core.begin() as tx:
+        tokens.keep_facts(tx, account_id, account_id, facts, core.clock.now())
 
 
 def check(core: Core, proxy_id: int, *, ok: bool, times: int) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 
 from forwarder_core.clock import ManualClock
+from forwarder_core.db.tables.flow import attempts
 from forwarder_core.db.tables.system import outbox
-from forwarder_core.services import analytics_checks, analytics_days, analytics_reports, anomalies, connections
+from forwarder_core.domain.connections import Connection
+from forwarder_core.services import analytics_checks, analytics_days, analytics_reports, anomalies
 from forwarder_core.services.context import Core
 from forwarder_pipelines.assets import analytics as assets
 from forwarder_pipelines.build import build_definitions
@@ -72,23 +74,45 @@ def test_the_assets_of_a_day_show_its_figures_and_the_checks_pass(
     assert checked == dict.fromkeys(analytics_checks.NAMES, True) | {"success_above_threshold": False}
 
 
-def test_a_day_without_a_single_success_is_told_once_with_its_log(core: Core) -> None:
+def test_a_day_without_a_single_success_is_told_once_of_the_end_at_fault(core: Core) -> None:
     connection = factories.add_connection(core)
-    for weeks in range(1, 9):
-        for n in range(8):
-            _add(core, connection.id, weeks, n, "success")
-    for n in range(8):
-        _add(core, connection.id, 0, n, "dead")
-    found = {(one.account_id, one.anomaly.kind.value, one.anomaly.value) for one in anomalies.tell(core)}
-    ends = (connection.source_account_id, connection.destination_account_id)
-    assert found == {(account, "success_drop", 0.0) for account in ends}
+    for days in range(1, 43):
+        for hour in (9, 10, 11):
+            _add(core, connection, days, hour)
+    for hour in (9, 10, 11):
+        _add(core, connection, 0, hour, "publish_video")
+    found = anomalies.tell(core)
+    assert [(one.account_id, one.anomaly.kind.value, one.anomaly.value, one.anomaly.posts) for one in found] == [
+        (connection.destination_account_id, "success_drop", 0.0, 3)
+    ]
     anomalies.tell(core)
-    told = factories.rows(core, outbox, kind="anomaly")
-    assert len(told) == 2 and told[0]["payload"]["value"] == "0 %" and told[0]["payload"]["usual"] == "100 %"
+    (told,) = factories.rows(core, outbox, kind="anomaly")
+    assert told["payload"]["value"] == "0 % of the last 3" and told["payload"]["usual"] == "99.1 %"
+    assert "By chance once in 1,1" in told["payload"]["error"] and "Cannot tell" in told["payload"]["action"]
 
 
-def _add(core: Core, connection_id: int, weeks: int, n: int, status: str) -> None:
-    """Ended at 9 o'clock of today's weekday, so many weeks ago."""
-    at = seeded_history.at("31 09:00:00") - timedelta(weeks=weeks) + timedelta(minutes=n)
-    values = {"status": status, "created_at": at, "started_at": at, "completed_at": at, "changed_at": at}
-    factories.add_job(core, connections.get(core, connection_id), **values)
+def test_a_silent_account_is_told_of_and_its_destination_is_not(core: Core) -> None:
+    connection = factories.add_connection(core)
+    for days in range(7, 43, 7):
+        for n in range(40):
+            _add(core, connection, days, 6 + n // 10, minute=n % 10)
+    found = anomalies.find(core)
+    assert [(one.account_id, one.anomaly.kind.value, one.anomaly.value) for one in found] == [
+        (connection.source_account_id, "volume_drop", 0.0)
+    ]
+
+
+def _add(
+    core: Core, connection: Connection, days: int, hour: int, failed_in: str | None = None, *, minute: int = 0
+) -> None:
+    """Ended at this hour, so many days ago, well or in this step."""
+    day = (seeded_history.at("31 00:00:00") + timedelta(hours=2)).date() - timedelta(days=days)
+    ended = datetime(day.year, day.month, day.day, hour, minute, tzinfo=seeded_history.ZONE).astimezone(UTC)
+    status = "dead" if failed_in else "success"
+    times = {"created_at": ended, "started_at": ended, "completed_at": ended, "changed_at": ended}
+    step, code = failed_in or "verify_publication", "auth_expired" if failed_in else None
+    job = factories.add_job(core, connection, **times, status=status, attempts=1, step=step, error_code=code)
+    state = "failed" if failed_in else "success"
+    tried = {"job_id": job, "n": 1, "state": state, "step": step, "error_code": code}
+    with core.begin() as tx:
+        tx.execute(insert(attempts).values(**tried, started_at=ended, ended_at=ended))

@@ -9,6 +9,7 @@ import pytest
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.db.tables import flow, people
+from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.incidents import Incident
 from forwarder_core.domain.jobs import JobStatus, Lease, Step
 from forwarder_core.errors import (
@@ -20,6 +21,7 @@ from forwarder_core.errors import (
     OutcomeUnknown,
     PlatformTransient,
     ProxyFailed,
+    QuotaExhausted,
     RateLimited,
     StepFailed,
 )
@@ -105,6 +107,27 @@ def test_whose_trouble_it_is_tells_incidents_apart(core: Core) -> None:
         ("local_error", "server", ""): 1,
         ("rate_limited", "account", str(other.id)): 1,
     }
+
+
+def test_a_project_s_quota_is_one_incident_for_all_its_accounts_and_ends_with_one_that_publishes(core: Core) -> None:
+    def channel(project: str) -> Account:
+        sealed = core.vault.seal({"client_id": f"{project}-abc.apps.googleusercontent.com"})
+        return add_account(core, "youtube", auth_method="oauth", credentials=sealed)
+
+    projects = ("1111", "1111", "1111", "2222")
+    leases = [on_its_way(core, add_job(core, add_connection(core, destination=channel(name)))) for name in projects]
+    arriving, *failing_ones = leases
+    for lease in failing_ones:
+        failing.fail(core, lease, QuotaExhausted("Used up."))
+    found = {(i.cause.scope, i.cause.key): (i.jobs, i.cause.title) for i in all_of(core)}
+    assert found == {
+        ("project", "youtube:1111"): (2, "YouTube project 1111"),
+        ("project", "youtube:2222"): (1, "YouTube project 2222"),
+    }
+    fail(core, QuotaExhausted("Used up."))
+    assert all_of(core)[0].cause.scope == "account", "of credentials that name no project"
+    forwarding.succeed(core, arriving)
+    assert {i.cause.key for i in incidents.page(core) if i.cause.scope == "project"} == {"youtube:2222"}
 
 
 def test_what_is_no_failure_is_no_incident(core: Core) -> None:

@@ -62,7 +62,10 @@ def fetched(core: Core, shelf: Shelf, *, has_audio: bool | None = None, **option
     return carrier
 
 
-def test_a_layout_and_its_figures_go_the_whole_way(real_core: Core, simulator: Simulator) -> None:
+def test_a_layout_and_its_figures_go_the_whole_way(
+    real_core: Core, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     core = real_core
     tunables.change(core, {"verify.poll_s": 0.05})
     source, person = factories.simulated_account(core, simulator, "instagram")
@@ -81,6 +84,9 @@ def test_a_layout_and_its_figures_go_the_whole_way(real_core: Core, simulator: S
 
     story = jobs.story(core, job)
     assert "picture in picture with bg_gradient.png" in story.plan["words"]
+    for words in ("Input: 240×426, 30 fps, h264, aac, 2.0 s", "Output checked: 1080×1920, 30 fps, h264, aac, 2.0 s",
+                  " MB → "):  # fmt: skip
+        assert words in caplog.text
     receipt = story.plan["receipt"]
     assert (receipt["input"]["width"], receipt["output"]["width"]) == (240, 1080)
     assert receipt["quality"]["ssim"] > 0.9 and (receipt["quality"]["vmaf"] or receipt["quality"]["note"])

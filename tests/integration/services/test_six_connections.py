@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,11 @@ from forwarder_core.services.carrying import Carrier
 from forwarder_core.services.connections import NewConnection
 from forwarder_core.services.context import Core
 from forwarder_core.simulator import clips
-from forwarder_core.simulator.testing import Simulator
+from forwarder_core.simulator.testing import ControlFailed, Simulator
 from tests.factories import rows, simulated_account
 from tests.integration.services.crossings import without_rests
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.roads]
 STEPS = (steps.fetch_post, steps.transform_video, steps.publish_video, steps.verify_publication)
 ROUNDS = 8  # of looking and carrying; a loop would still have work after them
 WORKERS = 3
@@ -49,7 +50,8 @@ class Roads:
         self.accounts[name], self.remote_ids[name] = simulated_account(self.core, self.simulator, platform, by=by)
         if by == "graph_api":
             place = f"/accounts/{platform}/{self.remote_ids[name]}"
-            self.simulator.call("PATCH", place, json={"secrets": {"processing_s": "0"}})
+            with suppress(ControlFailed):  # another world takes the time it takes
+                self.simulator.call("PATCH", place, json={"secrets": {"processing_s": "0"}})
 
     def add_folder(self, platform: str) -> None:
         folder = self.core.settings.home / platform / "films"

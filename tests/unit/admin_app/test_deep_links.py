@@ -31,6 +31,7 @@ def anyio_backend() -> str:
         ("/jobs/9?confirm=a%26id%3D1&next=https://evil.example", "/jobs?id=9&confirm=a%26id%3D1"),
         ("/connections/3", "/connections?id=3"),
         ("/dashboard", "/"),
+        ("/overview", "/"),
     ],
 )
 async def test_a_link_opens_the_record_it_names(path: str, leads_to: str, tmp_path: Path) -> None:

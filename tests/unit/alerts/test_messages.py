@@ -159,6 +159,11 @@ Destination: https://youtube.com/shorts/xYz9AbCdEfG
     )
 
 
+def test_a_job_that_arrived_by_another_proxy_says_which() -> None:
+    said = text("job_recovered", JOB | {"job_id": 1588, "attempts": 3, "failover": "US_Proxy_02"})
+    assert "Details: Job 1588 succeeded after 3 attempts, after proxy failover to US_Proxy_02\n" in said
+
+
 CAPTCHA = JOB | {"account": "TravelReels_Insta", "account_id": 15, "platform": "instagram", "job_id": 1587}
 
 

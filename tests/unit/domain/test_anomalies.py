@@ -1,86 +1,71 @@
-"""Planted anomalies among ordinary days: how many are found, how soon, and how many alarms are false."""
+"""Planted anomalies among ordinary days, on histories made anew from a seed; the whole table is `bench.anomalies`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
-from random import Random
+from datetime import date
 
 import pytest
 
+from bench import anomalies as made
 from forwarder_core.domain import anomalies
-from forwarder_core.domain.anomalies import Kind
+from forwarder_core.domain.anomalies import Kind, Outcome, Week
 
-FIRST = date(2026, 1, 5)
-WEEKS = 9
-HOURS = range(8, 20)  # two posts an hour, give or take
-Day = dict[int, tuple[int, int]]
+FAILED, WELL = Outcome("auth_expired"), Outcome()
+DAY = date(2026, 3, 2)
 
 
-def ordinary(dice: Random, day: date, *, success: float = 0.96, volume: float = 1.0) -> Day:
-    """About 24 posts over the day, fewer at the weekend."""
-    usual = (2.0 if day.weekday() < 5 else 1.6) * volume
-    hours: Day = {}
-    for hour in HOURS:
-        posts = sum(dice.random() < usual / 4 for _ in range(4))
-        good = sum(dice.random() < success for _ in range(posts))
-        if posts:
-            hours[hour] = (good, posts - good)
-    return hours
+def weeks(posts: int = 168, **failed: int) -> list[Week]:
+    return [Week(posts, failed) for _ in range(8)]
 
 
-def history(dice: Random) -> dict[date, Day]:
-    return {day: ordinary(dice, day) for day in (FIRST + timedelta(days=n) for n in range(WEEKS * 7))}
+def test_among_ordinary_days_there_is_no_false_alarm() -> None:
+    assert made.false_alarms(2.0, accounts=8) == 0
 
 
-def alarms(days: dict[date, Day], last: int) -> Iterator[tuple[date, int, Kind]]:
-    """As the schedule asks: every hour of the last so many days; each kind once a day."""
-    told = set()
-    for day in sorted(days)[-last:]:
-        for hour in range(1, 25):
-            for found in anomalies.look(day, hour, days):
-                if (day, found.kind) not in told:
-                    told.add((day, found.kind))
-                    yield day, hour, found.kind
-
-
-def test_among_ordinary_days_of_a_hundred_accounts_there_is_at_most_one_false_alarm_a_month() -> None:
-    dice = Random(7)
-    false = sum(len(list(alarms(history(dice), 30))) for _ in range(100))
-    assert false == 0
+@pytest.mark.parametrize(("n", "traffic"), [(0, 4.0), (1, 4.0), (2, 16.0), (3, 16.0)])
+def test_a_breakdown_of_an_account_with_enough_traffic_is_found_within_two_hours(n: int, traffic: float) -> None:
+    waits = made.planted(made.KINDS[n], traffic, 20)
+    assert sum(wait is not None and wait <= 2 for wait in waits) >= 19
 
 
 @pytest.mark.parametrize(
-    ("change", "figures"),
-    [({"success": 0.0}, (200, 132, 4)), ({"volume": 0.0}, (200, 0, 8))],
-    ids=["success", "volume"],
+    ("recent", "history", "chance"),
+    [
+        ([FAILED] * 4, weeks(auth_expired=3, network_error=4), (22 / 1_177) ** 4),
+        ([FAILED] * 3, weeks(auth_expired=3, network_error=4), None),
+        ([WELL] * 20 + [FAILED] * 2, weeks(auth_expired=0, network_error=7), (1 / 1_177) ** 2),
+        ([WELL, FAILED] * 3, weeks(auth_expired=3, network_error=4), None),
+        ([FAILED] * 9, weeks()[:3], None),
+        ([], weeks(), None),
+    ],
+    ids=["four in a row", "three", "two of a cause it never had", "every second", "a short history", "nothing"],
 )
-def test_planted_breakdowns_are_found(change: dict[str, float], figures: tuple[int, int, int]) -> None:
-    """Everything fails, or nothing comes, from 8 o'clock on a weekday. Figures, as docs/analytics.md has them: found of
-    200, found within 2 hours of data, hours within which 95 % are found."""
-    dice = Random(11)
-    hours = []
-    for _ in range(200):
-        days = history(dice)
-        day = FIRST + timedelta(weeks=WEEKS - 1, days=dice.randrange(5))
-        days[day] = ordinary(dice, day, **change)
-        only = {d: hours_ for d, hours_ in days.items() if d <= day}
-        hours += [hour - HOURS.start for at, hour, _ in list(alarms(only, 1))[:1] if at == day]
-    within = sorted(hours)[int(0.95 * 200) - 1]
-    assert (len(hours), sum(hour <= 2 for hour in hours), within) == figures
-
-
-def test_a_short_history_says_nothing() -> None:
-    dice = Random(3)
-    days = {FIRST + timedelta(days=n): ordinary(dice, FIRST) for n in range(21)}
-    last = max(days)
-    days[last] = ordinary(dice, last, success=0.0)
-    assert anomalies.look(last, 24, days) == []
+def test_so_many_failures_are_rarer_than_chance(
+    recent: list[Outcome], history: list[Week], chance: float | None
+) -> None:
+    found = anomalies.success(recent, history)
+    assert (found is None) if chance is None else (found is not None and found.chance == pytest.approx(chance, rel=0.2))
 
 
 def test_one_bad_week_before_hides_no_second_one() -> None:
-    days: dict[date, Day] = {FIRST + timedelta(weeks=n): {9: (20, 0)} for n in range(9)}
-    days[FIRST + timedelta(weeks=5)] = {9: (0, 20)}
-    days[FIRST + timedelta(weeks=8)] = {9: (2, 18)}
-    (found,) = anomalies.look(FIRST + timedelta(weeks=8), 24, days)
-    assert found.kind is Kind.SUCCESS_DROP and (found.value, found.usual) == (10.0, 100.0)
+    history = [*weeks(auth_expired=3)[:7], Week(168, {"auth_expired": 168})]
+    found = anomalies.success([FAILED] * 6, history)
+    assert found is not None and (found.kind, found.value, found.posts) == (Kind.SUCCESS_DROP, 0.0, 6)
+    # (7 × 3 + 1) of (7 × 168 + 1) usually fail.
+    assert found.usual == 98.1
+
+
+def test_silence_is_told_of_where_posts_were_due() -> None:
+    now = anomalies.hour_of(DAY, 12)
+    hours = {now - 168 * week - back: 10 for week in range(1, 9) for back in range(1, 13)}
+    found = anomalies.volume(now, hours)
+    assert found is not None and (found.value, found.usual, found.hours) == (0, 120, 12)
+    assert anomalies.volume(now, hours | {now - back: 10 for back in range(1, 13)}) is None
+    assert anomalies.volume(now, {hour: 1 for hour in hours if now - hour < 168 * 3}) is None
+
+
+def test_chances_are_those_of_the_tables() -> None:
+    assert anomalies.chance_of_so_many(2, 2, 0.1) == pytest.approx(0.01)
+    # With hardly more variance than its mean it is Poisson's: exp(-10).
+    assert anomalies.chance_of_so_few(0, 10, 10.001) == pytest.approx(4.54e-5, rel=0.01)
+    assert anomalies.chance_of_so_few(0, 10, 20) == pytest.approx(2**-10)

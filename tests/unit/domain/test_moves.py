@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from forwarder_core.domain import jobs, publications
 from forwarder_core.domain.jobs import SYNONYMS, Dispatch, JobStatus
-from forwarder_core.domain.publications import CLOSED, PublicationState, new_marker
+from forwarder_core.domain.publications import CLOSED, PublicationState, marker_of
 
 J, P = JobStatus, PublicationState
 
@@ -95,8 +93,8 @@ def test_a_run_key_is_new_for_each_launch_and_the_partition_is_the_post_on_its_c
     assert first.run_key != second.run_key
 
 
-@pytest.mark.parametrize("_", range(3))
-def test_a_marker_is_a_tag_nobody_can_guess(_: int) -> None:
-    marker = new_marker()
-    assert marker.startswith("fw-") and len(marker) == 13
-    assert marker != new_marker()
+def test_a_marker_is_the_same_for_one_post_at_one_place_and_unguessable_without_the_key() -> None:
+    marker = marker_of("key", 7, 3, "314")
+    assert marker.startswith("fw-") and len(marker) == 13 and marker == marker_of("key", 7, 3, "314")
+    others = {marker_of("other", 7, 3, "314"), marker_of("key", 8, 3, "314"), marker_of("key", 7, 3, "315")}
+    assert len(others | {marker}) == 4

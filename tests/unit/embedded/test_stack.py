@@ -57,7 +57,7 @@ def test_a_child_sees_our_settings_and_nothing_of_the_shell(settings: Settings, 
 def test_dagsters_folder_says_what_the_template_says(settings: Settings) -> None:
     folder = render(settings.model_copy(update={"launcher": Launcher.DEFAULT}), code_port=4711)
     instance = yaml.safe_load((folder / "dagster.yaml").read_text())
-    assert instance["storage"]["postgres"]["postgres_url"] == {"env": "DAGSTER_PG_URL"}
+    assert instance["storage"]["custom"]["config"]["postgres_url"] == {"env": "DAGSTER_PG_URL"}
     assert instance["telemetry"] == {"enabled": False} and instance["run_retries"] == {"enabled": False}
     assert "run_launcher" not in instance
     workspace = yaml.safe_load((folder / "workspace.yaml").read_text())

@@ -10,6 +10,7 @@ import pytest
 from forwarder_core.db.connections import transform_of
 from forwarder_core.domain.transforms import Fit, Layout, Template, TooLong, TransformOptions
 from forwarder_core.errors import MediaRejected
+from forwarder_core.media.ladder import next_try
 from forwarder_core.media.plan import Mode, Plan, Stream, plan
 from forwarder_core.media.probe import Probe
 from tests.unit.media.samples import LIMITS, a_probe
@@ -33,8 +34,20 @@ def test_the_room_beside_a_wide_picture_is_blurred_only_where_there_is_some() ->
     assert wide.is_blurred and (wide.width, wide.height) == (1080, 1920)
     assert any("out of focus" in reason for reason in wide.reasons)
     assert not plan(a_probe(), options, LIMITS).is_blurred
-    laid = replace(options, layout=Layout(template=Template.SPLIT_SCREEN))
-    assert not plan(a_probe(**WIDE), laid, LIMITS).is_blurred
+
+
+@pytest.mark.parametrize(
+    ("template", "is_blurred"),
+    [(Template.SPLIT_SCREEN, True), (Template.BRANDED_OVERLAY, True), (Template.PICTURE_IN_PICTURE, False)],
+)
+def test_the_room_a_layout_leaves_beside_a_wide_picture_is_blurred_too(template: Template, is_blurred: bool) -> None:
+    laid = TransformOptions(fit=Fit.BLUR, layout=Layout(template=template))
+    made = plan(a_probe(**WIDE), laid, LIMITS)
+    assert made.is_blurred is is_blurred
+    while made := next_try(replace(made, passes=2), 10**9, 3):
+        inner = made.geometry
+        fits = inner and inner.scale_width <= inner.width and inner.scale_height <= inner.height
+        assert fits or not is_blurred
 
 
 def test_loudness_encodes_the_sound_alone_and_leaves_silence_in_peace() -> None:

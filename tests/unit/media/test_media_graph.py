@@ -79,7 +79,7 @@ def test_the_graph_of_a_landscape_video() -> None:
         "[s2]pad=1080:1920:0:656[s3];[s3]format=yuv420p[s4]"
     )
     assert has(words, "-c:a", "copy")
-    for pair in (("-preset", "veryfast"), ("-crf", "20"), ("-maxrate", "8000k"), ("-bufsize", "16000k"), ("-g", "60")):
+    for pair in (("-preset", "veryfast"), ("-crf", "20"), ("-maxrate", "8000k"), ("-bufsize", "16000k"), ("-g", "120")):
         assert has(words, *pair)
     for pair in (("-fps_mode", "passthrough"), ("-flags", "+cgop"), ("-pix_fmt", "yuv420p")):
         assert has(words, *pair)

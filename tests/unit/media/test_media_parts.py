@@ -81,7 +81,7 @@ def test_progress_is_read_from_split_blocks_and_never_goes_back() -> None:
         (1, "av_interleaved_write_frame(): No space left on device", LocalFailed),
         (-9, "", LocalFailed),
         (137, "", LocalFailed),
-        (1, "x264: malloc of size 1 failed\nCannot allocate memory", LocalFailed),
+        (1, "x264: malloc of size 1 failed\nCannot allocate memory", MediaRejected),
         (255, "", LocalFailed),
         (127, "nice: 'ffmpeg': No such file or directory", LocalFailed),
         (1, "/x: Permission denied", LocalFailed),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 
-from forwarder_core.services import analytics_checks, analytics_days, anomalies
+from forwarder_core.services import analytics_checks, analytics_days, soak_reports
 from forwarder_pipelines import analytics_schedules
 from forwarder_pipelines.assets import analytics
 from forwarder_pipelines.build import build_definitions
@@ -40,10 +43,30 @@ def test_the_monthly_report_leads_back_to_the_posts(definitions: dg.Definitions)
     assert above >= {"monthly_rollup", "connection_daily", "account_daily", "failure_reasons", *FORWARD}
 
 
+def test_the_lineage_is_drawn_for_whoever_asks_dagit(definitions: dg.Definitions) -> None:
+    """Each step from the monthly report to the post, as its edges."""
+    graph = definitions.resolve_asset_graph()
+    chain = ("report_monthly", "monthly_rollup", "connection_daily", "published_post", "rendition", "fetched_media")
+    for child, parent in pairwise((*chain, "source_post")):
+        assert dg.AssetKey(parent) in graph.get(dg.AssetKey(child)).parent_keys, f"{child} <- {parent}"
+
+
+def test_the_soak_report_shows_the_newest_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(analytics, "this_core", lambda: SimpleNamespace(settings=SimpleNamespace(home=tmp_path)))
+    told = {"seed": 1, "posts": 90, "lost": 0, "duplicated": 0, "stuck": 0}
+    assert "No soak" in str(analytics.soak_report().metadata["chart"])
+    for day in range(1, 23):
+        soak_reports.keep(tmp_path, told | {"seed": day}, datetime(2026, 3, day, tzinfo=UTC))
+    (tmp_path / "reports" / "soak-20260323T000000Z.json").write_text("{", "utf-8")
+    made = analytics.soak_report().metadata
+    assert (made["posts"], made["lost"], made["soaks"]) == (90, 0, 19)
+    assert "2026-03-22" in str(made["chart"]) and "2026-03-03" not in str(made["chart"])
+
+
 def test_every_analytics_asset_has_its_group_its_owner_and_its_kinds(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     ours = [graph.get(key) for key in graph.get_all_asset_keys() if key.to_user_string() not in FORWARD]
-    assert len(ours) == 14
+    assert len(ours) == 15
     for node in ours:
         assert node.group_name == "analytics" and node.owners and node.kinds and node.description
 
@@ -68,7 +91,6 @@ def test_every_hour_asks_for_today_and_for_what_changed(monkeypatch: pytest.Monk
     monkeypatch.setattr(analytics_schedules, "this_core", lambda: None)
     monkeypatch.setattr(analytics_days, "today", lambda core: date(2026, 3, 9))
     monkeypatch.setattr(analytics_days, "stale", lambda core: days)
-    monkeypatch.setattr(anomalies, "tell", lambda core: [])
     asked = list(analytics_schedules.analytics_schedule(dg.build_schedule_context()))
     assert [one.partition_key for one in asked] == [f"2026-03-0{n}" for n in range(4, 10)]
 

@@ -14,7 +14,7 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.db.tables.people import audit_log, login_failures, sessions, users
 from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import Invalid, NotSignedIn, TooManyRequests
-from forwarder_core.services import signing_in, tunables
+from forwarder_core.services import guessing, signing_in, tunables
 from forwarder_core.services.context import Core
 from tests.factories import make_core
 from tests.unit.admin_app.doorway import PASSWORD, USER, core_with_admin, own_database
@@ -122,12 +122,12 @@ def test_at_most_ten_guesses_reach_the_costly_check_however_many_ask_at_once(cor
 
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(guess, range(40)))
-    assert len(checks) == told.count(NotSignedIn) == signing_in.MOST_ATTEMPTS
+    assert len(checks) == told.count(NotSignedIn) == guessing.MOST_ATTEMPTS
     assert told.count(TooManyRequests) == 30
 
 
 def test_the_limit_counts_addresses_too_and_passes_with_time(core: Core, clock: ManualClock, checks: list[int]) -> None:
-    for n in range(signing_in.MOST_ATTEMPTS):
+    for n in range(guessing.MOST_ATTEMPTS):
         with pytest.raises(NotSignedIn):
             signing_in.sign_in(core, f"name {n}", "x", address="10.0.0.9")
         clock.move(1)

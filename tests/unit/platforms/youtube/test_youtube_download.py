@@ -35,6 +35,7 @@ ORDER: dict[str, Any] = {
     "folder": "/tmp/50%/f.part",
     "proxy": "",
     "cookies": "",
+    "silence_s": 30.0,
     "ffmpeg": "",
     "runtimes": {"deno": "/opt/deno"},
 }
