@@ -55,7 +55,3 @@ def use(tx: Tx, state_hash: str, now: datetime) -> bool:
 def forget(tx: Tx, before: datetime) -> int:
     """Those that ended before then; until then the reason they are refused for can be told."""
     return tx.execute(delete(oauth_states).where(_OWN, oauth_states.c.expires_at < before)).rowcount
-
-
-def forget_all(tx: Tx) -> None:
-    tx.execute(delete(oauth_states).where(_OWN))

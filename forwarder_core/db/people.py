@@ -115,15 +115,6 @@ def use_recovery_code(tx: Tx, user_id: int, code_hash: str) -> bool:
     return tx.execute(update(users).where(users.c.id == user_id, there).values(recovery_codes=left)).rowcount == 1
 
 
-def sealed_totps(tx: Tx) -> list[tuple[int, bytes | None, bytes | None]]:
-    """id, `totp`, `totp_pending` of every user, for the change of keys."""
-    return [(row.id, row.totp, row.totp_pending) for row in tx.execute(select(users).with_for_update())]
-
-
-def keep_totps(tx: Tx, user_id: int, totp: bytes | None, pending: bytes | None) -> None:
-    tx.execute(update(users).where(users.c.id == user_id).values(totp=totp, totp_pending=pending))
-
-
 # ---- attempts to sign in ----------------------------------------------------------------------------------------
 
 

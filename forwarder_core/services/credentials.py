@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import Secrets
-from forwarder_core.db import accounts, oauth_states, tokens
+from forwarder_core.db import accounts, tokens
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.tokens import TokenFacts
@@ -19,7 +19,6 @@ from forwarder_core.errors import NotFound
 from forwarder_core.logs import remember_secret
 from forwarder_core.services.context import Core
 
-_MANY = 100_000
 # Named beside the secrets and no secrets themselves: dates, addresses, ids and words.
 _NOT_SECRET = frozenset(
     {
@@ -111,18 +110,6 @@ def keep_facts(
     if token_id in (None, account_id) and account.token_expiry != facts.access_expires_at:
         accounts.change(tx, account_id, {"token_expiry": facts.access_expires_at})
     return facts
-
-
-def reseal(core: Core, tx: Tx) -> None:
-    """Every credential under the newest key; sign-ins under way on a platform's page are begun again."""
-    known = [account.id for account in accounts.page(tx, after=0, limit=_MANY)]
-    for account_id in known:
-        if sealed := accounts.sealed_credentials(tx, account_id, lock=True):
-            accounts.change(tx, account_id, {"credentials": core.vault.reseal(sealed)})
-    for token in tokens.of_accounts(tx, known):
-        if sealed := tokens.sealed_credentials(tx, token.id, lock=True):
-            tokens.keep_credentials(tx, token.id, core.vault.reseal(sealed), core.clock.now())
-    oauth_states.forget_all(tx)
 
 
 def facts_of(account: Account, secrets: Secrets) -> TokenFacts:

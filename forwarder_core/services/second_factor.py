@@ -103,12 +103,6 @@ def accepts(core: Core, user: User, code: str) -> bool:
         return len(typed) == _CODE_CHARS and people.use_recovery_code(tx, user.id, _hash_of(typed))
 
 
-def reseal(core: Core, tx: Tx) -> None:
-    """Under the newest key."""
-    for user_id, *sealed in people.sealed_totps(tx):
-        people.keep_totps(tx, user_id, *(core.vault.reseal(one) if one else None for one in sealed))
-
-
 def _step_of(core: Core, sealed: bytes | None, code: str) -> int | None:
     """The time step this is the code of, the present one or its neighbours; None where it is of none."""
     typed = "".join(c for c in code if c.isdigit())

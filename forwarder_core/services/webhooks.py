@@ -140,12 +140,6 @@ def secret_of(core: Core, webhook: Webhook) -> str:
     return secret
 
 
-def reseal(core: Core, tx: Tx) -> None:
-    """The stored secrets under the newest key."""
-    for one in roads.all_webhooks(tx):
-        roads.change_webhook(tx, one.id, {"secret": core.vault.reseal(one.secret)})
-
-
 def _check(core: Core, values: Mapping[str, Any]) -> None:
     problems = [FieldError(name, "there is no such field") for name in values if name not in _FIELDS]
     if "name" in values and not 0 < len(str(values["name"]).strip()) <= _NAME_CHARS:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 
 from forwarder_core.clock import ManualClock
-from forwarder_core.db import tokens
 from forwarder_core.db.tables import accounts as tables
 from forwarder_core.db.tables import tokens as token_tables
 from forwarder_core.domain.accounts import AccountStatus, Rights
@@ -22,7 +19,7 @@ from forwarder_core.logs import redact
 from forwarder_core.services import accounts
 from forwarder_core.services.accounts import NewAccount
 from forwarder_core.services.context import Core
-from forwarder_core.services.credentials import StoredCredentials, reseal
+from forwarder_core.services.credentials import StoredCredentials
 from forwarder_core.vault import UnreadableSecret, Vault
 from tests.factories import add_account, add_connection, rows
 
@@ -177,20 +174,6 @@ def test_a_credential_once_read_is_masked_in_every_text_of_this_process(core: Co
     account = add_account(core, credentials=core.vault.seal({"session_id": "tr3asure-map"}))
     StoredCredentials(core, account.id).read()
     assert "tr3asure-map" not in redact(json.dumps({"said": "tr3asure-map"}))
-
-
-def test_a_new_key_takes_over_every_credential(core: Core) -> None:
-    account = add_account(core, credentials=core.vault.seal({"access_token": "token-old"}))
-    with core.begin() as tx:
-        label = tokens.add(tx, account.id, "second", core.vault.seal({"access_token": "token-two"}), core.clock.now())
-    newer = Fernet.generate_key().decode()
-    older = core.settings.key_file.read_text("ascii").strip()
-    with_both = replace(core, vault=Vault([newer, older]))
-    with with_both.begin() as tx:
-        reseal(with_both, tx)
-    alone = replace(core, vault=Vault([newer]))
-    assert StoredCredentials(alone, account.id).read() == {"access_token": "token-old"}
-    assert StoredCredentials(alone, account.id, label).read() == {"access_token": "token-two"}
 
 
 def test_what_renews_a_credential_writes_down_its_new_end(core: Core) -> None:

@@ -128,8 +128,6 @@ def test_it_is_switched_on_with_a_code_and_off_with_one(core: Core, clock: Manua
         second_factor.propose(core, USER)
     with pytest.raises(Invalid):
         second_factor.end(core, USER, "", address=HERE)
-    with core.begin() as tx:
-        second_factor.reseal(core, tx)
     second_factor.end(core, USER, phone.code, address=HERE)
     assert not second_factor.standing(core, USER).is_on
     assert signing_in.sign_in(core, USER, PASSWORD, address=HERE)
