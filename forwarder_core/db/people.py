@@ -110,7 +110,7 @@ def use_totp_step(tx: Tx, user_id: int, step: int) -> bool:
 
 def use_recovery_code(tx: Tx, user_id: int, code_hash: str) -> bool:
     """Take this code away; False where it is not there (any more)."""
-    left = users.c.recovery_codes - code_hash
+    left = users.c.recovery_codes.op("-")(code_hash)
     there = users.c.recovery_codes.has_key(code_hash)
     return tx.execute(update(users).where(users.c.id == user_id, there).values(recovery_codes=left)).rowcount == 1
 
