@@ -62,6 +62,7 @@ class Feed:
         self._listeners: dict[object, Listening] = {}
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
+        self._hears = threading.Event()
 
     def subscribe(self, listening: Listening) -> Callable[[], None]:
         """Tell `listening` of everything from about now on, until the answer is called."""
@@ -78,12 +79,17 @@ class Feed:
 
         return leave
 
+    def await_ear(self, longest_s: float) -> bool:
+        """Wait until what happens from now on will be told; False where the database kept us waiting for longer."""
+        return self._hears.wait(longest_s)
+
     def _is_wanted(self) -> bool:
         """Decided under the lock together with letting go of the thread, so that none is forgotten."""
         with self._lock:
             if self._listeners:
                 return True
             self._thread = None
+            self._hears.clear()
             return False
 
     def _run(self) -> None:
@@ -92,6 +98,7 @@ class Feed:
             try:
                 with rows.listening(self._core.engine) as ear:
                     reader = reader or _Reader(self._core)
+                    self._hears.set()
                     self._tell(reader.read())  # what happened while nobody listened
                     while self._is_wanted_still():
                         self._hear(ear, reader)
@@ -173,6 +180,12 @@ def standing(core: Core) -> list[Moment]:
     """Where each running job is, for somebody who begins to listen."""
     with core.begin() as tx:
         return [_job_moment(row, None) for row in rows.running_jobs(tx, _MOST)]
+
+
+def newest_line(core: Core) -> int:
+    """The id of the last log event there is, 0 for none: what a listener who begins now has missed nothing before."""
+    with core.begin() as tx:
+        return rows.newest_line(tx)
 
 
 def missed(core: Core, after_line: int) -> list[Moment]:

@@ -140,8 +140,9 @@ def line(core: Core, text: str) -> None:
 def stories(lines: Iterator[str], n: int) -> list[tuple[str, str]]:
     """The next `n` log lines: id and text."""
     found: list[tuple[str, str]] = []
-    last = ""
-    for text in lines:
+    last, deadline = "", time.monotonic() + 30
+    for text in lines:  # a sign of life comes each 15 s
+        assert time.monotonic() < deadline, found
         if text.startswith("id: "):
             last = text[4:]
         elif text.startswith("data: ") and (said := json.loads(text[6:]))["event"] == "log":

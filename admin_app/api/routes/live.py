@@ -27,6 +27,7 @@ from forwarder_core.services.live import Feed, Kind, Moment
 router = APIRouter(prefix="/api", tags=["Jobs & logs"])
 _STILL_HERE_S = 15.0
 _MOST_WAITING = 2_000
+_LONGEST_BEGINNING_S = 5.0
 _TOO_SLOW = 1013  # try again later
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
@@ -46,6 +47,7 @@ class Ear:
     def __init__(self, feed: Feed) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Queue[list[Moment]] = asyncio.Queue()
+        self._feed = feed
         self.overrun = False
         self._leave = feed.subscribe(self._heard)
 
@@ -62,6 +64,10 @@ class Ear:
     async def next(self) -> list[Moment]:
         return await self._waiting.get()
 
+    async def begin(self) -> None:
+        """From here on nothing is missed."""
+        await run_in_threadpool(self._feed.await_ear, _LONGEST_BEGINNING_S)
+
     def close(self) -> None:
         self._leave()
 
@@ -75,12 +81,14 @@ async def stream_events(
 ) -> StreamingResponse:
     """Server-sent events: jobs as they move and log lines. `Last-Event-ID` resumes after that log event."""
     feed: Feed = request.app.state.feed
-    last = int(last_event_id) if last_event_id else None
+    # Asked before the answer begins: whatever is written after that is told.
+    last = int(last_event_id) if last_event_id else await run_in_threadpool(live.newest_line, core)
 
     async def told() -> AsyncIterator[str]:
         ear = Ear(feed)
         try:
-            missed = await run_in_threadpool(live.missed, core, last) if last is not None else []
+            await ear.begin()
+            missed = await run_in_threadpool(live.missed, core, last)
             standing = await run_in_threadpool(live.standing, core)
             seen = {moment.line_id for moment in missed}
             yield "retry: 3000\n\n" + _events([*standing, *missed], query.connection)
@@ -145,6 +153,7 @@ class _Talk:
         self.ear = Ear(socket.app.state.feed)
 
     async def run(self) -> None:
+        await self.ear.begin()
         await self._tell(await run_in_threadpool(live.standing, self._socket.app.state.core))
         tasks = {asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._talk())}
         try:
