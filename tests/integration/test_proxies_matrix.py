@@ -230,7 +230,7 @@ def test_a_bad_proxy_ends_every_client_with_the_right_class_and_not_one_call_goe
     expected = (
         {Unreachable} if name == "telegram" else {ProxyFailed} if fault in CLEAR else {ProxyFailed, NetworkFailed}
     )
-    assert type(failed.value) in expected, failed.value
+    assert type(failed.value) in expected, (failed.value, getattr(failed.value, "raw", ""))
     assert "roxy" in failed.value.action or "retried by itself" in failed.value.action
     assert world.simulator.requests()[before:] == []
     assert "Xylograph" not in f"{failed.value} {getattr(failed.value, 'raw', '')}"

@@ -3,7 +3,7 @@
 What lives here: reading a chain of exceptions of requests, PySocks, urllib3 and curl, and the one probe of a proxy.
 What does not: anything Instagram said; an answer that arrived is judged in `errors`.
 The fact to know: curl reports a refused proxy, a refused login at it and a refused target with the same code 7, and
-only a CONNECT of our own tells them apart.
+only a CONNECT of our own tells them apart; so whatever failed through a proxy without naming it is followed by one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from forwarder_core.errors import NetworkFailed, ProxyFailed, StepFailed
 
 _PROBE_TIMEOUT_S = 5.0
 _PROBE_TARGET = "i.instagram.com:443"
-_CURL_CONNECT_FAILED = 7
 _CURL_PROXY_CODES = {5, 97}  # the proxy's name is unknown; the SOCKS handshake failed
 _PROXY_ERRORS = (
     requests.exceptions.ProxyError,
@@ -65,7 +64,7 @@ def _is_proxy_at_fault(error: BaseException, proxy: ProxyAddress) -> bool:
     codes = curl_codes(error)
     if codes & _CURL_PROXY_CODES or any(isinstance(one, _PROXY_ERRORS) for one in causes(error)):
         return True
-    return _CURL_CONNECT_FAILED in codes and not proxy_lets_through(proxy)
+    return not proxy_lets_through(proxy)
 
 
 def proxy_lets_through(proxy: ProxyAddress) -> bool:

@@ -62,8 +62,13 @@ def test_the_proxy_is_at_fault_anywhere_in_the_chain(inner: Exception) -> None:
 @pytest.mark.parametrize(
     "inner", [curl.Timeout("curl: (28) late", 28), curl.SSLError("curl: (35) tls", 35), OSError("reset")]
 )
-def test_other_failures_behind_a_proxy_are_the_network(inner: Exception) -> None:
-    assert type(connection_failure(raised(requests.ConnectionError("outer"), inner), BEHIND)) is NetworkFailed
+def test_other_failures_are_the_network_behind_a_proxy_that_lets_through_and_the_proxy_behind_another(
+    inner: Exception,
+) -> None:
+    error = raised(requests.ConnectionError("outer"), inner)
+    with proxy_that_says(b"HTTP/1.1 200 Connection established\r\n\r\n") as (proxy, _):
+        assert type(connection_failure(error, Exit(proxy=proxy))) is NetworkFailed
+    assert type(connection_failure(error, BEHIND)) is ProxyFailed, "nobody listens there"
 
 
 @pytest.mark.parametrize(
