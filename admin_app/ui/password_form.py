@@ -1,4 +1,4 @@
-"""The password on the settings screen: old, new, once more, and a meter of how strong the new one looks."""
+"""The password on the settings screen: old, new, once more, and on request a meter of how strong the new one looks."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from forwarder_core.services import signing_in
 
 
 def show() -> None:
-    """Not a form: the meter follows the new password as soon as its field is left."""
+    """A form, because outside of one Streamlit does not take a password that was left with the Tab key."""
     user = access.require_user()
     st.subheader("Change password")
-    with st.container(border=True):
+    with st.form("password"):
         st.text_input("Username", user.username, disabled=True, autocomplete="username")
         current = st.text_input("Current password", type="password", autocomplete="current-password")
         new = st.text_input("New password", type="password", autocomplete="new-password")
-        _meter(new or "")
         confirm = st.text_input("Confirm new password", type="password", autocomplete="new-password")
-        if not st.button("Update password", type="primary", icon=":material/key:"):
-            return
+        with st.container(horizontal=True):
+            wanted = st.form_submit_button("Update password", type="primary", icon=":material/key:")
+            st.form_submit_button("How strong is it?", icon=":material/speed:")
+        _meter(new or "")
+    if not wanted:
+        return
     address = str(st.context.ip_address or "this machine")
 
     def changed() -> bool:
