@@ -92,6 +92,20 @@ def database_url(postgres: Server, migrated: str) -> Iterator[str]:
     postgres.address.drop(name)
 
 
+@pytest.fixture(scope="module")
+def url(postgres: Server, migrated: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """As `database_url`, for all tests of one module: a clone for each costs more than the tests. Empty it first."""
+    name = request.module.__name__.rpartition(".")[2]
+    postgres.address.clone(migrated, name)
+    yield postgres.url(name)
+    postgres.address.drop(name)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def simulator(open_folder: Path, request: pytest.FixtureRequest) -> Iterator[Simulator]:
     """The simulated platforms, one world per worker: use accounts of your own in it. With `--world` the one it names,

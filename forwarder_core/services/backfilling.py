@@ -31,7 +31,7 @@ from forwarder_core.domain.posts import Decision, SourcePost, Verdict
 from forwarder_core.domain.requests import Hold, Kind, Request, RequestState
 from forwarder_core.errors import Conflict, Fenced, FieldError, Invalid, NotFound, Retry, StepFailed
 from forwarder_core.logs import redact
-from forwarder_core.services import connections, exits, queueing, quotas, tunables
+from forwarder_core.services import asking, connections, detection, exits, queueing, quotas, tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.dropping import DROPPED
 from forwarder_core.services.forwarding import this_worker
@@ -41,7 +41,6 @@ PATIENCE_S = 10.0
 _MOST_PAGES = 500
 _MOST_FAILURES = 5
 _LEAST_WAIT_S = 30.0
-_AGAIN_S = 0.1
 _LEFT = (Verdict.HELD, Verdict.BEFORE_START, Verdict.TOO_LATE, Verdict.FILTERED)  # decisions a backfill may change
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
@@ -65,29 +64,16 @@ def ask(
     deadline = time.monotonic() + patience_s
     if is_new:
         threading.Thread(target=carry, args=(core, request.id), name=f"backfill-{request.id}", daemon=True).start()
-    while request.state.is_open and time.monotonic() < deadline:
-        time.sleep(_AGAIN_S)
-        request = get(core, request.id)
-    return request
+    return asking.until_ended(core, request, deadline)
 
 
 def get(core: Core, request_id: int) -> Request:
-    with core.begin() as tx:
-        found = requests.get(tx, Kind.BACKFILL, request_id)
-    if found is None:
-        raise NotFound(f"There is no backfill {request_id}.")
-    return found
+    return asking.find(core, Kind.BACKFILL, request_id)
 
 
 def cancel(core: Core, request_id: int, *, who: str) -> Request:
     """Stop reading; jobs are only made at the end, so none is made. Raises Conflict when it has ended."""
-    known = get(core, request_id)
-    now = core.clock.now()
-    with core.begin() as tx:
-        if not requests.end(tx, request_id, RequestState.CANCELLED, now=now):
-            raise Conflict(f"Backfill {request_id} has ended already.", action="Cancel its jobs one by one.")
-        people.audit(tx, who=who, what="backfill_cancelled", target=f"connection:{known.connection_id}", now=now)
-    return get(core, request_id)
+    return asking.call_off(core, Kind.BACKFILL, request_id, who=who, too_late="Cancel its jobs one by one.")
 
 
 def _check(known: Connection, asked: Mapping[str, Any]) -> None:
@@ -231,6 +217,8 @@ def _make(
         posts.decide(tx, known.id, dict.fromkeys((each.post_id for each in planned), decision), now, over=_LEFT)
         rows = [queueing.row_of(known, p.post_id, now, is_old=True, not_before=p.not_before) for p in planned]
         made = jobs.add(tx, rows)
+        if not known.looks_by_itself:  # nobody else decides about the posts that were read and not asked for
+            detection.decide(tx, account, known, now)
         instants = [each.not_before.isoformat() for each in planned]
         report |= {"jobs": len(made), "skipped": dict(skipped)}
         report |= {"first_at": min(instants, default=None), "last_at": max(instants, default=None)}
@@ -247,8 +235,7 @@ def _wanted(
     Those forwarded already count among the newest so many: asking twice makes nothing twice as much.
     """
     fresh = connection_rows.get(tx, known.id) or known
-    is_by_itself = fresh.filters.mode is not filters.FilterMode.ASKED_ONLY
-    seen = posts.before(tx, known.id, account.id, (is_by_itself and fresh.started_at) or now)
+    seen = posts.before(tx, known.id, account.id, (fresh.looks_by_itself and fresh.started_at) or now)
     echoes = posts.roots_of_posts(tx, account.platform, [post.post for post, _ in seen])
     there, done, skipped = [], set[int](), Counter[str]()
     for post, decision in seen:

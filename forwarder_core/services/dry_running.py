@@ -21,10 +21,10 @@ from forwarder_core.db import people, requests
 from forwarder_core.domain.dry_runs import MOST_POSTS
 from forwarder_core.domain.jobs import Failure
 from forwarder_core.domain.requests import Hold, Kind, Request, RequestState
-from forwarder_core.errors import Bug, Conflict, Fenced, ForwarderError, LocalFailed, NotFound
+from forwarder_core.errors import Bug, Fenced, ForwarderError, LocalFailed, NotFound
 from forwarder_core.logs import redact
 from forwarder_core.media.failures import Cancelled
-from forwarder_core.services import connections, recovery, trying, tunables
+from forwarder_core.services import asking, connections, recovery, trying, tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.forwarding import this_worker
 from forwarder_core.services.journal import about
@@ -34,7 +34,6 @@ _MOST_AT_ONCE = 2
 _MOST_LAUNCHES = 3
 _BEAT_S = 1.0
 _SAY_EVERY_S = 0.5
-_AGAIN_S = 0.2
 _DIED = Failure("worker_died", "The worker of this dry run died.", "Ask for another one.")
 _NEVER_BEGUN = Failure(
     "not_started", "No run took this dry run up.", "Look at the runs in Dagster, and ask for another one."
@@ -49,19 +48,11 @@ def ask(core: Core, connection_id: int, *, who: str, patience_s: float = PATIENC
         request, is_new = requests.ask(tx, Kind.DRY_RUN, known.id, asked={}, who=who, now=now)
         if is_new:
             people.audit(tx, who=who, what="dry_run_asked", target=f"connection:{known.id}", now=now)
-    deadline = time.monotonic() + patience_s
-    while request.state.is_open and time.monotonic() < deadline:
-        time.sleep(_AGAIN_S)
-        request = get(core, request.id)
-    return request
+    return asking.until_ended(core, request, time.monotonic() + patience_s)
 
 
 def get(core: Core, request_id: int) -> Request:
-    with core.begin() as tx:
-        found = requests.get(tx, Kind.DRY_RUN, request_id)
-    if found is None:
-        raise NotFound(f"There is no dry run {request_id}.")
-    return found
+    return asking.find(core, Kind.DRY_RUN, request_id)
 
 
 def page(core: Core, *, connection_id: int | None = None, before: int | None = None, limit: int = 50) -> list[Request]:
@@ -72,13 +63,7 @@ def page(core: Core, *, connection_id: int | None = None, before: int | None = N
 
 def cancel(core: Core, request_id: int, *, who: str) -> Request:
     """Raises Conflict when it has ended already."""
-    known = get(core, request_id)
-    now = core.clock.now()
-    with core.begin() as tx:
-        if not requests.end(tx, request_id, RequestState.CANCELLED, now=now):
-            raise Conflict(f"Dry run {request_id} has ended already.", action="Look at its report.")
-        people.audit(tx, who=who, what="dry_run_cancelled", target=f"connection:{known.connection_id}", now=now)
-    return get(core, request_id)
+    return asking.call_off(core, Kind.DRY_RUN, request_id, who=who, too_late="Look at its report.")
 
 
 def frame(core: Core, request_id: int, number: int, which: str) -> Path:

@@ -17,12 +17,11 @@ from forwarder_core.db import accounts, jobs, people, requests
 from forwarder_core.domain.connections import Connection
 from forwarder_core.domain.jobs import Failure, Job
 from forwarder_core.domain.requests import Kind, Request, RequestState
-from forwarder_core.errors import Conflict, ForwarderError, NotFound, StepFailed, failure_classes
-from forwarder_core.services import detection
+from forwarder_core.errors import Conflict, ForwarderError, StepFailed, failure_classes
+from forwarder_core.services import asking, detection
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
-_AGAIN_S = 0.1
 _SERVED_LATE_S = 0.1  # a call that waited so long for its thread may find its answer given already
 _GIVEN_UP_AFTER = timedelta(minutes=15)
 _NOT_LOOKED = Failure(
@@ -50,10 +49,7 @@ def look(core: Core, connection: Connection, *, who: str, patience_s: float, wai
     if is_new:
         looking = (core, connection.source_account_id, deadline)
         threading.Thread(target=_look_in_turn, args=looking, name=f"look-{request.id}", daemon=True).start()
-    while request.state.is_open and time.monotonic() < deadline:
-        time.sleep(_AGAIN_S)
-        request = get(core, request.id)
-    return request
+    return asking.until_ended(core, request, deadline)
 
 
 def _look_in_turn(core: Core, account_id: int, deadline: float) -> None:
@@ -63,7 +59,7 @@ def _look_in_turn(core: Core, account_id: int, deadline: float) -> None:
             detection.poll_now(core, account_id)
         except Conflict:
             if time.monotonic() < deadline:
-                time.sleep(_AGAIN_S)
+                time.sleep(asking.AGAIN_S)
                 continue
         except (ForwarderError, SQLAlchemyError) as e:
             about(account_id=account_id).info("A look on request ended with %s", type(e).__name__)
@@ -71,11 +67,7 @@ def _look_in_turn(core: Core, account_id: int, deadline: float) -> None:
 
 
 def get(core: Core, request_id: int) -> Request:
-    with core.begin() as tx:
-        found = requests.get(tx, Kind.POLL, request_id)
-    if found is None:
-        raise NotFound(f"There is no look {request_id}.")
-    return found
+    return asking.find(core, Kind.POLL, request_id)
 
 
 def jobs_of(core: Core, request: Request) -> list[Job]:

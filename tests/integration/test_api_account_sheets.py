@@ -11,24 +11,12 @@ import pytest
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.db import proxies
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import api_client, core_with_admin
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 HEAD = "platform,username,alias,auth_method,rights,rights_note,proxy,credentials.password\n"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_sheets") as url:
-        yield url
 
 
 @pytest.fixture

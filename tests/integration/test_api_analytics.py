@@ -15,27 +15,15 @@ from sqlalchemy import insert
 from forwarder_core.clock import ManualClock
 from forwarder_core.db import people
 from forwarder_core.db.tables.accounts import proxies, proxy_checks
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.services import happenings
 from forwarder_core.services.context import Core
 from tests import factories
 from tests.integration.services import seeded_history
 from tests.integration.services.seeded_history import NOW, History
-from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import api_client, core_with_admin
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 SPAN = "from=2026-03-27&to=2026-03-31"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_analytics") as url:
-        yield url
 
 
 @pytest.fixture
@@ -103,6 +91,19 @@ async def test_an_account_under_its_three_paths(core: Core, history: History) ->
     assert (told["metrics"]["total_forwarded"], told["metrics"]["as_source"]) == (4, 4)
     assert told["connections"][0]["role"] == "source" and told["connections"][0]["success_rate"] == 75.0
     assert told["token_status"] == {"valid": True, "expires_at": None, "days_until_expiry": None}
+
+
+async def test_an_account_and_the_list_show_the_score_its_own_page_has(core: Core, history: History) -> None:
+    id_ = history.a.source_account_id
+    async with api_client(core) as client:
+        told = await asked(client, f"/api/accounts/{id_}/analytics?period=30days")
+        shown = await asked(client, f"/api/accounts/{id_}")
+        listed = {one["id"]: one for one in (await asked(client, "/api/accounts"))["items"]}
+        idle = factories.add_account(core).id
+        unknown = await asked(client, f"/api/accounts/{idle}")
+    score = {name: told[name] for name in ("health_score", "health_parts")}
+    assert score["health_score"] is not None and score.items() <= shown.items() and score.items() <= listed[id_].items()
+    assert unknown["health_score"] is None, "it has done nothing yet"
 
 
 async def test_the_installation_with_its_proxies(core: Core, history: History) -> None:

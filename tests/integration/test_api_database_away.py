@@ -20,11 +20,6 @@ PROXY = {"alias": "one", "type": "http", "host": "8.8.4.4", "port": 8080}
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def cluster(open_folder: Path) -> Cluster:
     """A server of its own: the one of the other tests must not go away."""
     return Cluster(open_folder / "away", fast=True)

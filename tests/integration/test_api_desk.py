@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from forwarder_core.clock import ManualClock
 from forwarder_core.db import jobs as jobs_db
 from forwarder_core.db.tables import flow
 from forwarder_core.db.tables.people import audit_log
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.incidents import blamed
 from forwarder_core.domain.publications import PublicationState
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import ChallengeRequired, MediaRejected
 from forwarder_core.services import failing, forwarding, interactive_login
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.unit.admin_app.doorway import HOSTILE, api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import HOSTILE, api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 NOTES = {"resolved": True, "resolution_notes": "Done in the browser", "resume_connections": True}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_desk") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 def challenged(core: Core) -> tuple[Account, int, int]:

@@ -22,21 +22,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from admin_app.api.describing import OPEN, operations
 from admin_app.api.main import create_api
 from forwarder_core.clock import ManualClock
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import MediaRejected
 from forwarder_core.services import failing
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import api_client, core_with_admin
 
 pytestmark = pytest.mark.slow
 LEFT_OUT = {"stream_events", "logout", "change_password", "login", "run", "run_now", "dry_run", "rehearse"}
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_generated") as url:
-        yield url
 
 
 @pytest.fixture

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import pytest
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.domain.jobs import Step
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import MediaRejected, QuotaExhausted
 from forwarder_core.services import failing, journal
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 from tests import factories
-from tests.unit.admin_app.doorway import HOSTILE, api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import HOSTILE, api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 FIELDS = """id connection_id source_post_id source_media_url caption duration_s priority status wait_reason step
 progress attempts error next_retry_at destination_post_id destination_url run_id created_at started_at completed_at"""
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_jobs") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 async def found(client: httpx.AsyncClient, query: str = "") -> list[int]:

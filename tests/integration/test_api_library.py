@@ -14,7 +14,6 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.db import publications
 from forwarder_core.db.tables import people
 from forwarder_core.domain.accounts import Account, Rights
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.media.store import MediaStore
 from forwarder_core.platforms.library.source import LibrarySource
 from forwarder_core.services import accounts, connections, detection
@@ -23,20 +22,9 @@ from forwarder_core.services.connections import NewConnection
 from forwarder_core.services.context import Core
 from forwarder_core.simulator import clips
 from tests import factories
-from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import api_client, core_with_admin
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_library") as url:
-        yield url
 
 
 @pytest.fixture

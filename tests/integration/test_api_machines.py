@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,31 +13,13 @@ import pytest
 from admin_app.api.describing import examples, operations
 from forwarder_core.clock import ManualClock
 from forwarder_core.db.tables.people import audit_log
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import MediaRejected
 from forwarder_core.services import failing, idempotency, retention, tunables
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_machines") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 async def made(client: httpx.AsyncClient, name: str, **more: object) -> dict[str, str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,32 +14,14 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.db import attempts
 from forwarder_core.db.tables.accounts import proxies
 from forwarder_core.db.tables.tokens import tokens
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import MediaRejected
 from forwarder_core.services import failing, heartbeats, tunables
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.unit.admin_app.doorway import ROOT, api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import ROOT, api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 DASHBOARD = ROOT / "deploy" / "grafana" / "forwarder.json"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_metrics") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 def told(text: str) -> dict[tuple[str, ...], float]:

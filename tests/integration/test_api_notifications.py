@@ -11,7 +11,6 @@ import pytest
 from forwarder_core.alerts.telegram import TelegramSender
 from forwarder_core.clock import ManualClock
 from forwarder_core.db.tables.people import audit_log
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import MediaRejected
 from forwarder_core.services import failing, notifying
 from forwarder_core.services.context import Core
@@ -19,22 +18,11 @@ from forwarder_core.services.notifying import Pace
 from forwarder_core.simulator.testing import Simulator
 from tests import factories
 from tests.integration.alerts.outgoing import CHANNEL, TOKEN, tell
-from tests.unit.admin_app.doorway import HOSTILE, api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import HOSTILE, api_client, core_with_admin
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 SECRET = TOKEN.partition(":")[2]
 SETUP = {"bot_token": TOKEN, "channel_id": CHANNEL, "enabled": True}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_notifications") as url:
-        yield url
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,32 +11,14 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.connectors import registry
 from forwarder_core.db import accounts as account_rows
 from forwarder_core.domain.accounts import AccountStatus
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import MediaRejected
 from forwarder_core.services import challenges, failing
 from forwarder_core.services.context import Core
 from tests import factories
 from tests.integration.services.far_ends import Feed, Somebody
-from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_overseeing") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 async def got(client: httpx.AsyncClient, path: str, **params: Any) -> dict[str, Any]:

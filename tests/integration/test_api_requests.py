@@ -4,53 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from forwarder_core.clock import ManualClock
-from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import Page
 from forwarder_core.db import requests as rows
 from forwarder_core.domain import dry_runs
 from forwarder_core.domain.dry_runs import TriedPost
 from forwarder_core.domain.requests import RequestState
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.services import connections, dry_running, polling, trying
 from forwarder_core.services.context import Core
 from forwarder_core.simulator.testing import eventually
 from tests import factories
-from tests.integration.services.far_ends import Feed, Somebody
-from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+from tests.integration.services.far_ends import Feed
+from tests.unit.admin_app.doorway import api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_requests") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
-
-
-@pytest.fixture
-def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
-    made = Feed()
-    monkeypatch.setattr(registry, "source", lambda account, box, exit_: made)
-    monkeypatch.setattr(registry, "authenticator", lambda account, box, exit_: Somebody(account))
-    return made
 
 
 async def test_a_rehearsal_shows_every_check_and_a_create_says_every_reason(core: Core, feed: Feed) -> None:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from forwarder_core.clock import ManualClock
 from forwarder_core.db import events
 from forwarder_core.db.tables.roads import telegram_updates
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import AwaitingAnswer
 from forwarder_core.services import approving, forwarding, telegram_settings
 from forwarder_core.services.context import Core
@@ -18,29 +13,12 @@ from tests import factories
 from tests.integration.alerts.outgoing import CHANNEL, TOKEN
 from tests.integration.alerts.receivers import receiver
 from tests.integration.alerts.test_roads import SPELLINGS
-from tests.unit.admin_app.doorway import HOSTILE, api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import HOSTILE, api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 HOOKS = "/api/webhooks"
 CALL = "/api/webhook/telegram"
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_roads") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 def reaching_here(core: Core) -> Core:

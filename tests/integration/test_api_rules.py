@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from forwarder_core.clock import ManualClock
 from forwarder_core.db import posts
 from forwarder_core.db.tables import flow
 from forwarder_core.domain.posts import Decision, Verdict
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import Conflict
 from forwarder_core.services import enqueueing, forwarding, limits
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.unit.admin_app.doorway import HOSTILE, api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import HOSTILE, api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_rules") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 async def test_every_rule_is_told_as_it_was_written(core: Core) -> None:

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.db.tables.people import audit_log
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.services import census
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_settings") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 async def test_a_change_of_settings_is_audited_with_its_values(core: Core) -> None:

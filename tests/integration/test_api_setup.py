@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from forwarder_core.clock import ManualClock
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.services import heartbeats
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.unit.admin_app.doorway import CLIENT_JSON, api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import CLIENT_JSON, api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 INSTAGRAM: dict[str, Any] = {
@@ -39,23 +35,6 @@ CONNECTION: dict[str, Any] = {
     "transform_options": {"upscale": True, "greenscreen": False, "quality": "optimized"},
     "status": "active",
 }
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_setup") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 async def youtube(client: httpx.AsyncClient, content: str | bytes = CLIENT_JSON, **more: str) -> httpx.Response:

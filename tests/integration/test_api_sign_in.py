@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from forwarder_core.clock import ManualClock
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.services.context import Core
 from tests.factories import make_core
-from tests.unit.admin_app.doorway import BASE, PASSWORD, USER, api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import BASE, PASSWORD, USER, api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 LOGIN = {"username": USER, "password": PASSWORD}
 PROBLEM = {"type", "title", "status", "detail", "instance", "code", "action", "request_id", "errors"}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_sign_in") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 async def test_login_gives_a_token_and_a_cookie_and_both_end_with_logout(core: Core) -> None:

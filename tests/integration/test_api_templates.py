@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from forwarder_core.clock import ManualClock
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.media import shipped
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.unit.admin_app.doorway import api_client, core_with_admin, own_database
+from tests.unit.admin_app.doorway import api_client
 from tests.unit.media.samples import run_ffmpeg
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
@@ -27,23 +23,6 @@ EXAMPLE = {
     "border_color": "#000000",
     "border_width": 2,
 }
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_templates") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
 
 
 @pytest.fixture(scope="module")

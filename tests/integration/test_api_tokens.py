@@ -23,7 +23,6 @@ from admin_app.door.pages import Pages
 from forwarder_core.clock import ManualClock
 from forwarder_core.db import people
 from forwarder_core.db.tables import accounts as account_tables
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.services import accounts, signing_in
 from forwarder_core.services.accounts import NewAccount
 from forwarder_core.services.context import Core
@@ -37,23 +36,11 @@ from tests.unit.admin_app.doorway import (
     USER,
     api_client,
     core_with_admin,
-    own_database,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 SESSION_COOKIE = "forwarder_session"
 _numbers = count(1)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_tokens") as url:
-        yield url
 
 
 @pytest.fixture

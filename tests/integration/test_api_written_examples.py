@@ -11,8 +11,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,15 +18,13 @@ import pytest
 from sqlalchemy import update
 
 from forwarder_core.clock import ManualClock
-from forwarder_core.connectors import registry
 from forwarder_core.db.tables import flow
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import MediaRejected, NetworkFailed
 from forwarder_core.services import analytics_days, challenges, failing
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.integration.services.far_ends import Feed, Somebody
-from tests.unit.admin_app.doorway import PASSWORD, USER, api_client, core_with_admin, own_database
+from tests.integration.services.far_ends import Feed
+from tests.unit.admin_app.doorway import PASSWORD, USER, api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 INSTAGRAM = {
@@ -173,31 +169,6 @@ def told(answer: httpx.Response, written: str, status: int = 200) -> Any:
     assert answer.status_code == status, answer.text
     assert missing(WRITTEN[written], answer.json()) == [], answer.text
     return answer.json()
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "api_written") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        yield core
-
-
-@pytest.fixture
-def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
-    made = Feed()
-    monkeypatch.setattr(registry, "source", lambda account, box, exit_: made)
-    monkeypatch.setattr(registry, "authenticator", lambda account, box, exit_: Somebody(account))
-    return made
 
 
 async def test_signing_in_and_another_password(core: Core) -> None:

@@ -16,12 +16,11 @@ import trustme
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.db import people
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.services import proxy_health
 from forwarder_core.services.context import Core
 from forwarder_core.simulator.testing import Simulator
 from tests import factories
-from tests.unit.admin_app.doorway import CHEAP_HASH, USER, api_client, own_database
+from tests.unit.admin_app.doorway import CHEAP_HASH, USER, api_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 PROXY: dict[str, Any] = {
@@ -49,17 +48,6 @@ SPELLINGS = [
     "localhost.",
     "rebind.example.com",
 ]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "proxies_api") as url:
-        yield url
 
 
 @pytest.fixture

@@ -19,23 +19,15 @@ from forwarder_core.db.tables import metadata
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.proxies import Blame, Health, Proxy, ProxyType, Verdict
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import Conflict, Invalid, ProxyFailed
 from forwarder_core.services import exits, proxies, proxy_health, proxy_rules
 from forwarder_core.services.context import Core
 from forwarder_core.services.proxies import NewProxy
 from forwarder_core.simulator.testing import Simulator
 from tests import factories
-from tests.unit.admin_app.doorway import own_database
 
 pytestmark = pytest.mark.slow
 WHO = "admin"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "proxies_health") as url:
-        yield url
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.db import accounts as account_rows
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import ProxyFailed
 from forwarder_core.platforms.instagram.client import Pace
 from forwarder_core.platforms.instagram.source import InstagramSource
@@ -23,16 +22,9 @@ from forwarder_core.services.context import Core
 from forwarder_core.services.proxies import NewProxy
 from forwarder_core.simulator.testing import Simulator
 from tests import factories
-from tests.unit.admin_app.doorway import own_database
 
 pytestmark = pytest.mark.slow
 WHO = "admin"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "proxies_road") as url:
-        yield url
 
 
 @pytest.fixture

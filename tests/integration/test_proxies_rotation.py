@@ -20,7 +20,6 @@ from forwarder_core.domain.connections import Connection
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.domain.proxies import Assignment, Proxy, ProxyType
 from forwarder_core.egress import Exit
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import NetworkFailed
 from forwarder_core.proxies.probe import probe
 from forwarder_core.services import exits, failing, forwarding, jobs, proxies, proxy_health, proxy_rules
@@ -29,17 +28,10 @@ from forwarder_core.services.proxies import NewProxy
 from forwarder_core.simulator.testing import Simulator
 from tests import factories
 from tests.integration.other_proxies import FAULTS, behind_gateway, faulty
-from tests.unit.admin_app.doorway import own_database
 
 pytestmark = pytest.mark.slow
 WHO = "admin"
 LOGINS = ("wrong password", "login wanted")
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "proxies_rotation") as url:
-        yield url
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,18 +18,6 @@ from forwarder_core.simulator.testing import Simulator, eventually, running
 
 ROOT = Path(__file__).resolve().parents[2]
 BOT = "https://api.telegram.org/bot123:abcdef"
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with running(tmp_path_factory.mktemp("simulator")) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def sim(process: Simulator) -> Simulator:
-    process.reset()
-    return process
 
 
 def ask(sim: Simulator, method: str, path: str, body: Any = None) -> httpx.Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,21 +10,9 @@ import httpx
 import pytest
 import socks
 
-from forwarder_core.simulator.testing import ControlFailed, Simulator, eventually, running
+from forwarder_core.simulator.testing import ControlFailed, Simulator, eventually
 
 BOT = "https://api.telegram.org/bot123:abcdef"
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with running(tmp_path_factory.mktemp("simulator")) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def sim(process: Simulator) -> Simulator:
-    process.reset()
-    return process
 
 
 def get_me(sim: Simulator, proxy_url: str) -> dict[str, Any]:

@@ -11,19 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from forwarder_core import egress
 from forwarder_core.clock import Clock
 from forwarder_core.connectors.base import CredentialBox, FetchedFile, Page
 from forwarder_core.connectors.shapes import understood
 from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
-from forwarder_core.errors import ContractChanged, PlatformTransient, SourceGone
+from forwarder_core.errors import ContractChanged
 from forwarder_core.platforms.instagram.graph_client import GraphClient, Json, text
 from forwarder_core.platforms.instagram.graph_media import FIELDS, file_url, page_of
 from forwarder_core.platforms.instagram.graph_session import GraphSession
+from forwarder_core.platforms.instagram.signed_files import fetch_signed
 
 _PAGE_SIZE = "25"
-_LARGEST_FILE_BYTES = 1_000_000_000  # own cap against a file server gone mad; a 15-minute Reel stays far below
 
 
 class GraphSource:
@@ -36,21 +35,8 @@ class GraphSource:
             return page_of(session.ask(lambda client, ig: list_media(client, ig, page)))
 
     def fetch(self, platform_post_id: str, into: Path, progress: Callable[[int, int | None], None]) -> FetchedFile:
-        """A signed address may expire between the answer and the download: then one fresh address is asked for."""
-        url = self._fresh_url(platform_post_id)
-        try:
-            return self._download(url, into, progress)
-        except SourceGone:
-            url = self._fresh_url(platform_post_id)
-        try:
-            return self._download(url, into, progress)
-        except SourceGone as e:
-            raise PlatformTransient("Instagram shows the post, but its file server refuses the file.") from e
-
-    def _download(self, url: str, into: Path, progress: Callable[[int, int | None], None]) -> FetchedFile:
         """Without the token: the address is signed, and its server is not Meta's API."""
-        got = egress.download(self._session.exit, url, into, max_bytes=_LARGEST_FILE_BYTES, progress=progress)
-        return FetchedFile(path=got.path, size_bytes=got.size_bytes, sha256=got.sha256)
+        return fetch_signed(self._session.exit, lambda: self._fresh_url(platform_post_id), into, progress)
 
     @understood("Meta")
     def _fresh_url(self, media_id: str) -> str:

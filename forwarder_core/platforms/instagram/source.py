@@ -12,19 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from forwarder_core import egress
 from forwarder_core.connectors.base import CredentialBox, FetchedFile, Page
 from forwarder_core.connectors.shapes import understood
 from forwarder_core.domain.accounts import Account
 from forwarder_core.egress import Exit
-from forwarder_core.errors import PlatformTransient, SourceGone
 from forwarder_core.platforms.instagram.client import POLITE, Client, Pace
 from forwarder_core.platforms.instagram.errors import translated
 from forwarder_core.platforms.instagram.posts import file_url, only_item, page_of
 from forwarder_core.platforms.instagram.session import Session
+from forwarder_core.platforms.instagram.signed_files import fetch_signed
 
 _PAGE_SIZE = 12  # what the app asks for
-_LARGEST_FILE_BYTES = 1_000_000_000  # own cap against a file server gone mad; a 15-minute Reel stays far below
 
 
 class InstagramSource:
@@ -39,23 +37,8 @@ class InstagramSource:
             return page_of(answer)
 
     def fetch(self, platform_post_id: str, into: Path, progress: Callable[[int, int | None], None]) -> FetchedFile:
-        """A signed address may expire between the answer and the download: then one fresh address is asked for."""
-        url = self._fresh_url(platform_post_id)
-        try:
-            return self._download(url, into, progress)
-        except SourceGone:
-            url = self._fresh_url(platform_post_id)
-        try:
-            return self._download(url, into, progress)
-        except SourceGone as e:
-            raise PlatformTransient("Instagram shows the post, but its file server refuses the file.") from e
-
-    def _download(self, url: str, into: Path, progress: Callable[[int, int | None], None]) -> FetchedFile:
         agent = {"User-Agent": str(self._session.client().user_agent)}
-        got = egress.download(
-            self._session.exit, url, into, max_bytes=_LARGEST_FILE_BYTES, progress=progress, headers=agent
-        )
-        return FetchedFile(path=got.path, size_bytes=got.size_bytes, sha256=got.sha256)
+        return fetch_signed(self._session.exit, lambda: self._fresh_url(platform_post_id), into, progress, agent)
 
     @understood("Instagram")
     def _fresh_url(self, pk: str) -> str:

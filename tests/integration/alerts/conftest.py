@@ -12,21 +12,9 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.services import telegram_settings
 from forwarder_core.services.context import Core
 from forwarder_core.services.notifying import Pace
-from forwarder_core.simulator.testing import Simulator, running
+from forwarder_core.simulator.testing import Simulator
 from tests import factories
 from tests.integration.alerts.outgoing import CHANNEL, TOKEN
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with running(tmp_path_factory.mktemp("telegram")) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def sim(process: Simulator) -> Simulator:
-    process.reset()
-    return process
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,39 +9,16 @@ import pytest
 from sqlalchemy import Engine
 
 from forwarder_core.clock import ManualClock
-from forwarder_core.connectors import registry
-from forwarder_core.db.engine import connect
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.platforms.instagram.client import Pace
 from forwarder_core.platforms.instagram.source import InstagramSource
 from forwarder_core.services.context import Core
 from forwarder_core.simulator.testing import Simulator
 from tests.factories import core_on, emptied, through
-from tests.integration.services.far_ends import Feed, Somebody
-
-
-@pytest.fixture(scope="module")
-def shared_engine(postgres: Server, migrated: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
-    name = request.module.__name__.rpartition(".")[2]
-    postgres.address.clone(migrated, name)
-    engine = connect(postgres.url(name), pool_size=10, name="test")
-    yield engine
-    engine.dispose()
-    postgres.address.drop(name)
 
 
 @pytest.fixture
 def core(shared_engine: Engine, clock: ManualClock, tmp_path: Path) -> Core:
     return core_on(emptied(shared_engine), clock, tmp_path)
-
-
-@pytest.fixture
-def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
-    """The one source every account of this test shows; each account is who it says."""
-    made = Feed()
-    monkeypatch.setattr(registry, "source", lambda account, box, exit_: made)
-    monkeypatch.setattr(registry, "authenticator", lambda account, box, exit_: Somebody(account))
-    return made
 
 
 @pytest.fixture

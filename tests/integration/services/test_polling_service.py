@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -12,7 +12,7 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.db import requests
 from forwarder_core.db.tables.people import audit_log
 from forwarder_core.domain.connections import Connection
-from forwarder_core.domain.requests import Kind, RequestState
+from forwarder_core.domain.requests import Kind, Request, RequestState
 from forwarder_core.errors import NetworkFailed
 from forwarder_core.services import connections, detection, polling
 from forwarder_core.services.context import Core
@@ -31,20 +31,29 @@ def connection(core: Core, feed: Feed, clock: ManualClock) -> Connection:
     return made
 
 
-def test_fifty_at_once_are_one_look_with_one_answer(core: Core, feed: Feed, connection: Connection) -> None:
+def test_fifty_at_once_are_one_look_with_one_answer(
+    core: Core, feed: Feed, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     feed.posts = [seen_post(core.clock.now()) for _ in range(3)]
     may_answer = threading.Event()
     answered = feed.list_posts
 
     def slowly(page: str | None = None) -> object:
-        may_answer.wait(10)
+        may_answer.wait(30)
         return answered(page)
 
     feed.list_posts = slowly  # type: ignore[method-assign, assignment]
+    ask, joined = requests.ask, list[bool]()
+
+    def noted(*args: Any, **more: Any) -> tuple[Request, bool]:
+        request, is_new = ask(*args, **more)
+        joined.append(not is_new)
+        return request, is_new
+
+    monkeypatch.setattr(requests, "ask", noted)
     with ThreadPoolExecutor(50) as pool:
         asked = [pool.submit(connections.run_now, core, connection.id) for _ in range(50)]
-        eventually(lambda: not pool._work_queue.qsize())
-        time.sleep(0.2)
+        eventually(lambda: len(joined) == 50)
         may_answer.set()
         told = [each.result() for each in asked]
     assert len({ran.look.id for ran in told}) == 1

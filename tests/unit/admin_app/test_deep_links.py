@@ -16,11 +16,6 @@ pytestmark = pytest.mark.anyio
 NOWHERE = "postgresql+psycopg://forwarder:x@127.0.0.1:9/forwarder"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.parametrize(
     ("path", "leads_to"),
     [

@@ -10,23 +10,16 @@ import pytest
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.db.tables.people import users
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import Conflict, Invalid, NotSignedIn, TooManyRequests
 from forwarder_core.services import guessing, second_factor, signing_in
 from forwarder_core.services.context import Core
 from forwarder_core.services.refusals import SecondFactorNeeded
 from forwarder_core.services.second_factor import STEP_S
 from tests import factories
-from tests.unit.admin_app.doorway import PASSWORD, USER, core_with_admin, own_database
+from tests.unit.admin_app.doorway import PASSWORD, USER, core_with_admin
 
 pytestmark = pytest.mark.slow
 HERE = "10.0.0.1"
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "second_factor") as url:
-        yield url
 
 
 @pytest.fixture

@@ -12,20 +12,13 @@ from sqlalchemy import select
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.db.tables.people import audit_log, login_failures, sessions, users
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import Invalid, NotSignedIn, TooManyRequests
 from forwarder_core.services import guessing, signing_in, tunables
 from forwarder_core.services.context import Core
 from tests.factories import make_core
-from tests.unit.admin_app.doorway import PASSWORD, USER, core_with_admin, own_database
+from tests.unit.admin_app.doorway import PASSWORD, USER, core_with_admin
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "signing_in") as url:
-        yield url
 
 
 @pytest.fixture

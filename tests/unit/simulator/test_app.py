@@ -94,11 +94,6 @@ def client(world: SimulatedWorld, passages: Passages) -> httpx.AsyncClient:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_the_host_decides_who_answers(client: httpx.AsyncClient) -> None:
     assert (await client.post("/count", content=b"12345")).json() == {"bytes": 5}
     assert (await client.post("https://a.toy.example/count", content=b"1")).json() == {"bytes": 1}
