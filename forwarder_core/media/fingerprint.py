@@ -1,7 +1,8 @@
-"""Is this the same video, after a platform has encoded, scaled or framed it? Twelve small hashes say so.
+"""Is this the same video, after a platform has encoded, scaled or framed it? Small hashes of both halves say so.
 
-What lives here: taking a fingerprint, and the share of bits in which two differ. What does not: what is then done
-(services), the first guard, the ledger of what was published here (services), which needs no pixels.
+What lives here: taking a fingerprint, the share of bits in which the pictures of two differ, and what that means
+together with the sound. What does not: the sound's own hashes (hearing), what is then done (services), the first
+guard, the ledger of what was published here (services), which needs no pixels.
 The fact to know: frames are taken on a fixed grid of seconds, not at fractions of the length: fractions shift all
 frames when one second is cut off. What is kept has a frame each half second; what is compared with it has ten a
 second, so that a cut at any place finds its grid. docs/performance.md says what is found and what is missed.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from forwarder_core.media import graph
+from forwarder_core.media import graph, hearing
 from forwarder_core.media.probe import Probe
 from forwarder_core.media.runner import run
 from forwarder_core.media.tools import Ffmpeg
@@ -26,6 +27,7 @@ UNCLEAR_SHARE = 0.30
 MOST_LENGTH_DIFFERENCE_S = 2.0
 FRAMES = 12
 _RATE = 10
+_PICTURES = 8 * FRAMES  # bytes of what is kept; the sound's lie behind them
 _STEP = 5  # of the dense frames: one each half second is kept
 _REACH = 30  # dense frames, 3 s: how far the two may be shifted against each other
 _LEAST_OVERLAP = 6
@@ -49,37 +51,50 @@ class Likeness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is stored of a post: up to 12 hashes of 8 bytes, and the length of the video."""
+    """What is stored of a post: 12 hashes of 8 bytes of its pictures, 24 of 2 bytes of its sound, and its length.
+
+    A short video has fewer; one that cannot be heard, or was kept before sounds were, has pictures alone.
+    """
 
     duration_s: float
     data: bytes
 
     def hashes(self) -> list[int]:
-        return [int.from_bytes(self.data[at : at + 8], "big") for at in range(0, len(self.data), 8)]
+        """Of the pictures."""
+        pictures = self.data[:_PICTURES].rstrip(b"\0") if self.sound else self.data
+        return [int.from_bytes(self.data[at : at + 8], "big") for at in range(0, len(pictures), 8)]
+
+    @property
+    def sound(self) -> bytes:
+        return self.data[_PICTURES:]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A fingerprint just taken: ten hashes for each of the first 8.6 seconds."""
+    """A fingerprint just taken: ten hashes of the pictures and of the sound for each of the first 8.6 seconds."""
 
     duration_s: float
     hashes: tuple[int, ...]
+    heard: hearing.Heard = ()
 
     def keep(self) -> Kept:
         thin = self.hashes[: FRAMES * _STEP : _STEP]
-        return Kept(self.duration_s, b"".join(one.to_bytes(8, "big") for one in thin))
+        pictures, sound = b"".join(one.to_bytes(8, "big") for one in thin), hearing.keep(self.heard)
+        return Kept(self.duration_s, pictures.ljust(_PICTURES, b"\0") + sound if sound else pictures)
 
 
 def take(path: Path, facts: Probe, ffmpeg: Ffmpeg) -> Seen:
     """Decode the first seconds of a probed file, in a child. Raises what a damaged file raises in a render."""
     with tempfile.TemporaryDirectory(prefix="fingerprint-", dir=path.parent) as folder:
-        raw = Path(folder) / "frames.gray"
-        size = (_WIDTH, _HEIGHT)
-        argv = graph.gray_argv(
-            ffmpeg, path, raw, video_index=facts.video_index, size=size, rate=_RATE, seconds=_SECONDS
+        raw, sound = Path(folder) / "frames.gray", Path(folder) / "sound.pcm"
+        video = graph.Gray(facts.video_index, _WIDTH, _HEIGHT, _RATE)
+        heard = None if facts.audio_index is None else graph.Mono(facts.audio_index, hearing.HZ)
+        run(
+            graph.small_argv(ffmpeg, path, raw, sound, video=video, audio=heard, seconds=_SECONDS),
+            duration_s=min(facts.duration_s, _SECONDS),
         )
-        run(argv, duration_s=min(facts.duration_s, _SECONDS))
-        return Seen(facts.duration_s, of_frames(raw.read_bytes()))
+        words = hearing.of_samples(sound.read_bytes()) if heard else ()
+        return Seen(facts.duration_s, of_frames(raw.read_bytes()), words)
 
 
 def share(kept: Kept, seen: Seen) -> float:
@@ -94,13 +109,28 @@ def share(kept: Kept, seen: Seen) -> float:
 
 
 def likeness(kept: Kept, seen: Seen) -> Likeness:
-    """By the share, and by the lengths: a platform changes no length by more than a moment."""
+    """By both shares, and by the lengths: a platform changes no length by more than a moment.
+
+    The sound alone never makes two the same (many posts share a piece of music), but it settles what the pictures
+    leave open, and another sound leaves open what they would settle.
+    """
     if abs(kept.duration_s - seen.duration_s) > MOST_LENGTH_DIFFERENCE_S:
         return Likeness.OTHER
-    found = share(kept, seen)
-    if found <= SAME_SHARE:
+    seen_as = _called(share(kept, seen))
+    sound = hearing.share(kept.sound, seen.heard, _REACH)
+    if sound is None or seen_as is (heard_as := _called(sound)):
+        return seen_as
+    if seen_as is Likeness.SAME:
+        return Likeness.SAME if heard_as is Likeness.UNCLEAR else Likeness.UNCLEAR
+    if heard_as is Likeness.SAME:
+        return Likeness.SAME if seen_as is Likeness.UNCLEAR else Likeness.UNCLEAR
+    return seen_as
+
+
+def _called(share: float) -> Likeness:
+    if share <= SAME_SHARE:
         return Likeness.SAME
-    return Likeness.UNCLEAR if found <= UNCLEAR_SHARE else Likeness.OTHER
+    return Likeness.UNCLEAR if share <= UNCLEAR_SHARE else Likeness.OTHER
 
 
 def of_frames(raw: bytes) -> tuple[int, ...]:

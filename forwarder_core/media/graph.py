@@ -8,10 +8,13 @@ The fact to know: `-protocol_whitelist file` alone lets a playlist named .mp4 re
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forwarder_core.media import layers
+from forwarder_core.media import colors, layers
+from forwarder_core.media.colors import Colors
 from forwarder_core.media.plan import Plan, Stream
 from forwarder_core.media.soundness import MAX_PIXELS
 from forwarder_core.media.tools import Ffmpeg
@@ -25,15 +28,15 @@ _INPUT = {
     "max_pixels": MAX_PIXELS,  # a picture may grow in the middle of a stream, past what any probe has seen
 }
 _NO_EDIT_LIST = {"movflags": "+faststart+negative_cts_offsets", "use_editlist": 0}
+_THREADS = os.cpu_count() or 1  # left to itself x264 takes half as many again, for 3 % more CPU and more memory
 _GOP_S = 4  # a key frame each 2 s makes the upscaled clip of the bench 11 % larger
 _COVER_AT_S = 1.0
 _COVER_WITHIN_S = 10.0
 _TRUE_PEAK_DB, _LOUDNESS_RANGE = -1.5, 11
 _LEAD_IN_SAMPLES = 1024  # of AAC
+_NO_LEAD_IN = "noise=drop=lt(pts\\,0)"
 _EVERY = 24  # frames: ten or so are looked at, at 2 ms each
 _BLACK_SHARE = 90  # percent of dark pixels from which a frame is no cover
-_SDR = {"color_trc": "bt709", "color_primaries": "bt709", "colorspace": "bt709"}
-_HDR_MATRIX = {"primariesin": "bt2020", "matrixin": "bt2020nc", "rangein": "tv"}
 
 
 def transform_argv(
@@ -59,6 +62,7 @@ def transform_argv(
                     cover,
                     after_s=min(_COVER_AT_S, plan.duration_s / 3),
                     every=min(_EVERY, max(1, plan.frames // 10)),
+                    of=Colors(),
                 )
             )
     streams = [video]
@@ -86,21 +90,46 @@ def frame_argv(plan: Plan, ffmpeg: Ffmpeg, source: Path, target: Path, *, image:
 
     opened = opening(source, None, ss=f"{min(_COVER_AT_S, plan.duration_s / 3):.3f}")
     video = picture(opened[str(plan.video_index)], plan, image)
-    video = video.filter("scale", out_range="pc").filter("format", "yuvj420p")
+    video = colors.as_jpeg(video, Colors())
     options = {"vframes": 1, "vcodec": "mjpeg", "q:v": 3, "f": "image2", "update": 1}
     return compiled(graphs.output(video, f"file:{target}", **options), ffmpeg)
 
 
-def gray_argv(
-    ffmpeg: Ffmpeg, source: Path, target: Path, *, video_index: int, size: tuple[int, int], rate: int, seconds: float
+@dataclass(frozen=True, slots=True)
+class Gray:
+    """A stream of pictures as gray frames of `width` x `height`, `rate` a second."""
+
+    index: int
+    width: int
+    height: int
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mono:
+    """A stream of sound as 16-bit samples of one channel, `hz` a second."""
+
+    index: int
+    hz: int
+
+
+def small_argv(
+    ffmpeg: Ffmpeg, source: Path, frames: Path, samples: Path, *, video: Gray, audio: Mono | None, seconds: float
 ) -> list[str]:
-    """The first seconds as raw gray frames, `rate` a second; blocks are left unsmoothed, which so small is unseen."""
+    """The first seconds as raw frames, and where there is a sound as raw samples, in one pass.
+
+    Blocks are left unsmoothed, which so small is unseen.
+    """
     import ffmpeg as graphs
 
     opened = opening(source, seconds, skip_loop_filter="all")
-    video = opened[str(video_index)].filter("fps", rate, start_time=0)
-    video = video.filter("scale", *size, flags="area").filter("format", "gray")
-    return compiled(graphs.output(video, f"file:{target}", f="rawvideo", t=seconds), ffmpeg)
+    shown = opened[str(video.index)].filter("fps", video.rate, start_time=0)
+    shown = shown.filter("scale", video.width, video.height, flags="area").filter("format", "gray")
+    outputs = [graphs.output(shown, f"file:{frames}", f="rawvideo", t=seconds)]
+    if audio is not None:
+        heard = opened[str(audio.index)].filter("aresample", audio.hz, first_pts=0, **{"async": 1})
+        outputs.append(graphs.output(heard, f"file:{samples}", f="s16le", ac=1, ar=audio.hz, t=seconds))
+    return compiled(graphs.merge_outputs(*outputs), ffmpeg)
 
 
 def still_argv(ffmpeg: Ffmpeg, image: Path) -> list[str]:
@@ -125,10 +154,13 @@ def log_of(target: Path) -> Path:
     return target.with_name(f"{target.stem}.passlog")
 
 
-def keyframes_argv(ffmpeg: Ffmpeg, source: Path, cover: Path, *, video_index: int) -> list[str]:
+def keyframes_argv(
+    ffmpeg: Ffmpeg, source: Path, cover: Path, *, video_index: int, of: Colors | None = None
+) -> list[str]:
     """Decode the key frames only, strictly, and keep the first that is not black (else the first) as cover.
 
     For a picture that was copied: nothing else has decoded it. 30 s of a dense 1080x1920 cost 0.7 CPU-s.
+    `of`: the picture's colours, BT.709 when not said.
     """
     import ffmpeg as graphs
 
@@ -136,7 +168,7 @@ def keyframes_argv(ffmpeg: Ffmpeg, source: Path, cover: Path, *, video_index: in
     opened = opening(source, None, skip_frame="nokey", discard="nokey", threads="1", nofind_stream_info=None)
     split = opened[str(video_index)].filter_multi_output("split")
     alone = {"f": "null", "fps_mode": "passthrough", "filter_complex_threads": 1}
-    outputs = [_cover(split[0], cover, after_s=0), graphs.output(split[1], "pipe:", **alone)]
+    outputs = [_cover(split[0], cover, after_s=0, of=of or Colors()), graphs.output(split[1], "pipe:", **alone)]
     return to_null(compiled(graphs.merge_outputs(*outputs), ffmpeg))
 
 
@@ -156,24 +188,22 @@ def picture(video: Any, plan: Plan, image: Path | None = None) -> Any:
     if image is None:
         raise ValueError("a plan with a layout needs its picture")
     still = layers.open_still(image, str(plan.fps))
-    return layers.lay(_scaled(video, plan), still, plan.placement).filter("format", "yuv420p")
+    return colors.marked(layers.lay(_scaled(video, plan), still, plan.placement).filter("format", "yuv420p"))
 
 
 def _scaled(video: Any, plan: Plan) -> Any:
-    """Deinterlace, shrink, tone map, key, enlarge, pad or crop: work per pixel is cheapest on the smaller picture."""
+    """Deinterlace, shrink, convert colours, key, enlarge, pad or crop: work per pixel is cheapest on fewer of them."""
     geometry = plan.geometry
     if geometry is None:
         raise ValueError("a plan that encodes the picture has a geometry")
     if plan.is_interlaced:
         video = video.filter("yadif")
     video = video.filter("fps", str(plan.fps), start_time=0)
-    if plan.tone_map_from and not plan.is_shrunk:
-        video = _tone_map(video, plan.tone_map_from)
-    video = video if plan.is_shrunk else layers.key(video, plan.placement)
+    if not plan.is_shrunk:
+        video = layers.key(colors.converted(video, plan.colors), plan.placement)
     video = video.filter("scale", geometry.scale_width, geometry.scale_height, flags="lanczos")
-    if plan.tone_map_from and plan.is_shrunk:
-        video = _tone_map(video, plan.tone_map_from)
-    video = layers.key(video, plan.placement) if plan.is_shrunk else video
+    if plan.is_shrunk:
+        video = layers.key(colors.converted(video, plan.colors), plan.placement)
     video = video.filter("setsar", 1)
     if geometry.is_cropped:
         video = video.filter("crop", geometry.width, geometry.height)
@@ -188,7 +218,9 @@ def _scaled(video: Any, plan: Plan) -> Any:
 
 def _sound(audio: Any, plan: Plan) -> Any:
     """Loudness in one pass, within 1 LU of its goal for a Reel; two would decode the sound twice. And an encoder's
-    lead-in, which without an edit list is played, put where as much of the sound was: else it comes 21 ms late."""
+    lead-in, which without an edit list is played, put where as much of the sound was: else it comes 21 ms late.
+
+    A copied sound leaves out the packets before 0 instead, which the source's edit list hides: at 22 kHz 46 ms."""
     if plan.audio is not Stream.ENCODE:
         return audio
     if plan.loudness_lufs is not None:
@@ -198,15 +230,7 @@ def _sound(audio: Any, plan: Plan) -> Any:
     return audio.filter("atrim", start=lead_in_s).filter("asetpts", f"PTS-{lead_in_s}/TB")
 
 
-def _tone_map(video: Any, transfer: str) -> Any:
-    """HDR to bt709. The input's colours are named, because zscale refuses a file that leaves them out."""
-    video = video.filter("zscale", transferin=transfer, **_HDR_MATRIX, transfer="linear", npl=100)
-    video = video.filter("format", "gbrpf32le").filter("zscale", primaries="bt709")
-    video = video.filter("tonemap", "hable", desat=0)
-    return video.filter("zscale", transfer="bt709", matrix="bt709", range="tv")
-
-
-def _cover(video: Any, cover: Path, *, after_s: float, every: int = 1) -> Any:
+def _cover(video: Any, cover: Path, *, after_s: float, every: int = 1, of: Colors) -> Any:
     """One JPEG: the first frame from `after_s` on that is not black, else the very first; one in `every` is looked at.
 
     The very first waits behind the others: newer builds fail a whole run for one output without a frame.
@@ -220,8 +244,10 @@ def _cover(video: Any, cover: Path, *, after_s: float, every: int = 1) -> Any:
         good = good.filter("select", f"between(t,{after_s:.3f},{after_s + _COVER_WITHIN_S:.3f})*not(mod(n,{every}))")
     good = good.filter("blackframe", amount=0)
     good = good.filter("metadata", mode="select", key="lavfi.blackframe.pblack", value=_BLACK_SHARE, function="less")
-    video = graphs.concat(good, first, n=2).filter("setpts", "N/TB")  # both may stand at the same instant
-    video = video.filter("scale", out_range="pc").filter("format", "yuvj420p")
+    # Each `trim` spares frames that would be converted to be thrown away; the two may stand at the same instant.
+    both = graphs.concat(good.filter("trim", end_frame=1), first, n=2)
+    video = both.filter("setpts", "N/TB").filter("trim", end_frame=1)
+    video = colors.as_jpeg(video, of)
     options = {"vframes": 1, "fps_mode": "passthrough", "vcodec": "mjpeg", "q:v": 3, "f": "image2", "update": 1}
     return graphs.output(video, f"file:{cover}", map_metadata=-1, **options, **{"threads:v": 1})
 
@@ -236,7 +262,7 @@ def _options(plan: Plan) -> dict[str, Any]:
     if plan.audio is Stream.ENCODE:
         options |= {"c:a": "aac", "b:a": f"{plan.audio_kbps}k", "ar": plan.audio_hz, "ac": plan.audio_channels}
     elif plan.audio is Stream.COPY:
-        options["c:a"] = "copy"
+        options |= {"c:a": "copy", "bsf:a": _NO_LEAD_IN}
     return options
 
 
@@ -250,8 +276,9 @@ def _video_options(plan: Plan) -> dict[str, Any]:
         "flags": "+cgop",
         "pix_fmt": "yuv420p",
         "fps_mode": "passthrough",
+        "threads:v": _THREADS,
     }
-    return options | (_SDR if plan.tone_map_from else {})
+    return options
 
 
 def _rate(plan: Plan) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def key(video: Any, placement: Placement | None) -> Any:
     """Take the green out. Stands before any enlarging: 1.1 CPU-s per second of 720p, more on more pixels."""
     if placement is None or placement.template is not Template.CHROMA_KEY:
         return video
-    video = video.filter("chromakey", _color(placement.key_color), _SIMILARITY, _BLEND)
+    video = video.filter("chromakey", _code(placement.key_color), _SIMILARITY, _BLEND, yuv=1)
     return video.filter("despill", "green").filter("format", "yuva420p")
 
 
@@ -51,16 +51,16 @@ def lay(video: Any, still: Any, placement: Placement) -> Any:
     box, area = placement.video, placement.still
     still = _filling(still, area)
     if placement.template is Template.CHROMA_KEY:
-        still = still.filter("format", "yuv420p").filter("loop", -1, 1, 0)
+        still = _coded(still, "yuv420p").filter("loop", -1, 1, 0)
         return graphs.overlay(still, video, x=box.x, y=box.y, shortest=1, eof_action="endall")
     if (box.width, box.height) != (placement.width, placement.height):
         color = _color(placement.border_color)
         video = video.filter("pad", placement.width, placement.height, box.x, box.y, color=color)
-    if placement.template is Template.PICTURE_IN_PICTURE:
-        still = _with_hole(still, placement)
-    elif placement.template is Template.SPLIT_SCREEN:
-        still = still.filter("format", "yuv420p")
-    return graphs.overlay(video, still, x=area.x, y=area.y)
+    if placement.template is Template.BRANDED_OVERLAY:
+        return graphs.overlay(video, _coded(still), x=area.x, y=area.y)
+    hole = (box.x, box.y, box.width, box.height)
+    still = _coded(_bordered(still.filter("format", "rgb24"), placement))
+    return graphs.overlay(video, still.filter("drawbox", *hole, "black@0", "fill", replace=1))
 
 
 def before_itself(video: Any, geometry: Geometry, x: int, y: int) -> Any:
@@ -77,25 +77,34 @@ def before_itself(video: Any, geometry: Geometry, x: int, y: int) -> Any:
 
 
 def _filling(still: Any, area: Box) -> Any:
-    """All of the area, cut where the still has another shape, in the colours of HD video."""
-    still = still.filter(
-        "scale",
-        area.width,
-        area.height,
-        force_original_aspect_ratio="increase",
-        flags="lanczos",
-        out_color_matrix="bt709",
-        out_range="tv",
-    )
-    return still.filter("crop", area.width, area.height).filter("setsar", 1).filter("format", "yuva420p")
+    """All of the area, cut where the still has another shape."""
+    filled = {"force_original_aspect_ratio": "increase", "flags": "lanczos"}
+    return still.filter("scale", area.width, area.height, **filled).filter("crop", area.width, area.height)
 
 
-def _with_hole(still: Any, placement: Placement) -> Any:
-    box, border = placement.video, placement.border
-    if border:
-        framed = (box.x - border, box.y - border, box.width + 2 * border, box.height + 2 * border)
-        still = still.filter("drawbox", *framed, _color(placement.border_color), "fill", replace=1)
-    return still.filter("drawbox", box.x, box.y, box.width, box.height, "black@0", "fill", replace=1)
+def _coded(still: Any, form: str = "yuva420p") -> Any:
+    """In the colours of HD video."""
+    still = still.filter("scale", out_color_matrix="bt709", out_range="tv")
+    return still.filter("format", form).filter("setsar", 1)
+
+
+def _bordered(still: Any, placement: Placement) -> Any:
+    """On the whole canvas, the border around the video included: as RGB, because pad and drawbox take any colour of
+    video for one of SD."""
+    box, border, area = placement.video, placement.border, placement.still
+    color = _color(placement.border_color)
+    if (area.width, area.height) != (placement.width, placement.height):
+        return still.filter("pad", placement.width, placement.height, area.x, area.y, color=color)
+    framed = (box.x - border, box.y - border, box.width + 2 * border, box.height + 2 * border)
+    return still.filter("drawbox", *framed, color, "fill") if border else still
+
+
+def _code(text: str) -> str:
+    """`#rrggbb` as BT.709 luma and chroma: left to itself the filter would take the colour for one of SD."""
+    red, green, blue = (int(text[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    code = (16 + 219 * light, 128 + 224 * (blue - light) / 1.8556, 128 + 224 * (red - light) / 1.5748)
+    return "0x" + "".join(f"{round(part):02x}" for part in code)
 
 
 def _color(text: str) -> str:

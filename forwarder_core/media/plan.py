@@ -18,6 +18,7 @@ from forwarder_core.domain.limits import MediaLimits
 from forwarder_core.domain.transforms import Fit, Quality, TooLong, TransformOptions
 from forwarder_core.errors import MediaRejected
 from forwarder_core.media import costs, layouts, reasons, shapes
+from forwarder_core.media.colors import Colors, read_as
 from forwarder_core.media.layouts import Placement
 from forwarder_core.media.probe import Probe
 from forwarder_core.media.shapes import Geometry
@@ -28,6 +29,7 @@ MIN_KBPS = 250
 _SIZE_MARGIN = 0.93  # one pass at maxrate = budget overshoots by 4 % (measured); the container takes the rest
 _TRIM_MARGIN_S = 0.25  # copied packets end up to 0.17 s behind the cut: three reordered frames and an AAC frame
 _HD_PIXELS = 1080 * 1920
+_BT709 = Colors()
 _AUDIO_KBPS = 128
 _AUDIO_HZ = 48000
 LOUDNESS_LUFS = -14.0  # what YouTube and Instagram turn louder sound down to
@@ -70,7 +72,7 @@ class Plan:
     audio_index: int | None
     geometry: Geometry | None = None
     is_interlaced: bool = False
-    tone_map_from: str | None = None
+    colors: Colors = _BT709
     is_shrunk: bool = False
     is_blurred: bool = False  # the room beside the picture shows the picture itself, out of focus
     loudness_lufs: float | None = None
@@ -104,6 +106,7 @@ class Plan:
         said |= {"fps": Fraction(said["fps"]), "least_size": tuple(said.get("least_size", (0, 0)))}
         said |= {name: tuple(said.get(name, ())) for name in ("reasons", "notes")}
         said["geometry"] = Geometry(**said["geometry"]) if said.get("geometry") else None
+        said["colors"] = Colors.of_dict(stored.get("colors"))
         said["placement"] = Placement.of_dict(said["placement"]) if said.get("placement") else None
         return cls(**said)
 
@@ -126,6 +129,8 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
     if video_reasons and probe.is_hdr and not can_tone_map:
         video_reasons += ("This ffmpeg cannot convert HDR (no zscale): colours may look washed out.",)
     video = Stream.ENCODE if video_reasons else Stream.COPY
+    colors = read_as(probe, has_zscale=can_tone_map)
+    converted = (colors.words,) if video_reasons and colors.words else ()
     audio = _audio(probe, audio_reasons, video)
     fps = frame_rate(probe, limits) if video_reasons else probe.fps_avg
     audio_kbps = probe.audio_kbps if audio is Stream.COPY else _AUDIO_KBPS
@@ -148,7 +153,7 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
         audio_index=probe.audio_index,
         geometry=geometry if video_reasons else None,
         is_interlaced=probe.is_interlaced,
-        tone_map_from=probe.color_transfer if video_reasons and probe.is_hdr and can_tone_map else None,
+        colors=colors,
         is_shrunk=geometry.scale_width * geometry.scale_height < probe.width * probe.height,
         is_blurred=options.fit is Fit.BLUR and geometry.is_padded,
         loudness_lufs=loudness_lufs,
@@ -158,7 +163,7 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
         audio_channels=min(2, limits.max_audio_channels),
         placement=placement,
         image=options.layout.image if placement else None,
-        notes=notes + (("The source file is silent.",) if probe.is_silent else ()),
+        notes=notes + converted + (("The source file is silent.",) if probe.is_silent else ()),
         least_size=(limits.min_width, limits.min_height),
         sound_from_s=probe.sound_from_s,
     )

@@ -30,7 +30,12 @@ _CHILD = Path(__file__).with_name("probe_child.py")
 _TIMEOUT_S = 60.0
 _SIGXCPU_CODES = (-24, -11, -6, -4, -8)  # CPU limit, and the ways a decoder crashes
 _FRACTIONS = ("sar", "fps_avg", "fps_real")
-_TRANSFERS = {1: "bt709", 16: "smpte2084", 18: "arib-std-b67"}
+_COLORS = {  # the standard's numbers in ffmpeg's words; what is not here is read as if it were not said
+    "color_trc": {1: "bt709", 16: "smpte2084", 18: "arib-std-b67"},
+    "colorspace": {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc"},
+    "color_range": {1: "tv", 2: "pc"},
+    "color_primaries": {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020", 12: "smpte432"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,10 @@ class Probe:
     video_profile: str
     video_kbps: int
     pix_fmt: str
-    color_transfer: str
+    color_transfer: str  # this and the next three: ffmpeg's words, empty = the file does not say
+    color_matrix: str
+    color_range: str
+    color_primaries: str
     is_interlaced: bool
     has_audio: bool
     audio_index: int | None
@@ -203,7 +211,6 @@ def _of_video(video: dict[str, Any], frame: dict[str, Any]) -> dict[str, Any]:
         width, height, sar = height, width, 1 / sar
     duration = video["end_s"] - max(video["start_s"], 0.0)
     real = _rate(video["fps_real"])
-    transfer = video["transfer"] if video["transfer"] in _TRANSFERS else frame["frame_transfer"]
     return {
         "video_duration_s": duration,
         "width": width,
@@ -218,9 +225,18 @@ def _of_video(video: dict[str, Any], frame: dict[str, Any]) -> dict[str, Any]:
         "video_profile": video["profile"],
         "video_kbps": _kbps(video, duration),
         "pix_fmt": video["pix_fmt"],
-        "color_transfer": _TRANSFERS.get(transfer, ""),
+        "color_transfer": _color("color_trc", video, frame),
+        "color_matrix": _color("colorspace", video, frame),
+        "color_range": _color("color_range", video, frame),
+        "color_primaries": _color("color_primaries", video, frame),
         "is_interlaced": video["field_order"] > 1 or frame["is_interlaced"],
     }
+
+
+def _color(name: str, video: dict[str, Any], frame: dict[str, Any]) -> str:
+    """What the container says, else what the picture itself says."""
+    said = _COLORS[name]
+    return said.get(video[name]) or said.get(frame["colors"][name], "")
 
 
 def _of_audio(audio: dict[str, Any] | None, duration_s: float) -> dict[str, Any]:

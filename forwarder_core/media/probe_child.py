@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import resource
 import sys
 from array import array
@@ -18,6 +19,7 @@ from typing import Any
 _CPU_S = 20
 _MEMORY_BYTES = 1 << 30
 _LISTEN_S = 180.0
+_COLORS = ("colorspace", "color_range", "color_primaries", "color_trc")
 _HEARD = 32  # of 32768: -60 dBFS
 _OPTIONS = {
     "protocol_whitelist": "file",
@@ -62,7 +64,7 @@ def _stream(stream: Any, seen: dict[int, dict[str, float]]) -> dict[str, Any]:
             "pix_fmt": context.pix_fmt or "",
             "fps_avg": counted.get("rate", 0.0),
             "fps_real": _ratio(stream.base_rate),
-            "transfer": int(context.color_trc or 0),
+            **{name: int(getattr(context, name) or 0) for name in _COLORS},
             "field_order": int(context.field_order or 0),
         }
     if stream.type == "audio" and context:
@@ -155,7 +157,7 @@ def _facts(frame: Any) -> dict[str, Any]:
     return {
         "rotation": int(frame.rotation or 0),
         "is_interlaced": bool(frame.interlaced_frame),
-        "frame_transfer": int(frame.color_trc or 0),
+        "colors": {name: int(getattr(frame, name) or 0) for name in _COLORS},
     }
 
 
@@ -199,6 +201,8 @@ def main(path: str, max_pixels: str) -> None:
     except Exception as e:  # noqa: BLE001 - this process has one duty: to say what happened
         answer = {"problem": "unreadable", "detail": f"{type(e).__name__}: {e}"[:500]}
     sys.stdout.write(json.dumps(answer))
+    sys.stdout.flush()
+    os._exit(0)  # taking the libraries down in order would cost as much as reading a file
 
 
 if __name__ == "__main__":

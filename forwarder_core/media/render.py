@@ -149,7 +149,9 @@ class _Work:
         if self.cover_part is None or self.plan.video is Stream.ENCODE:
             return
         index = self.plan.video_index if self.plan.mode is Mode.COPY else 0  # our own files begin with the picture
-        self._run(graph.keyframes_argv(self.ffmpeg, self.part, self.cover_part, video_index=index), None)
+        self._run(
+            graph.keyframes_argv(self.ffmpeg, self.part, self.cover_part, video_index=index, of=self.plan.colors), None
+        )
 
     def _run(self, argv: list[str], progress: OnProgress | None) -> Ran:
         ran = run(

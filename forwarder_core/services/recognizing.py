@@ -1,8 +1,8 @@
 """Recognizing: the fingerprint of what was fetched, and whether it is a video we brought to that account ourselves.
 
 Only an account that is a destination of ours too can show an echo; a creator who posts a video twice on an account
-nothing is forwarded to has posted twice. The fact to know: pictures alone decide nothing: the words must agree as
-well, because different posts may share their pictures (a series, a logo, a test card).
+nothing is forwarded to has posted twice. The fact to know: pictures and sound alone decide nothing: the words must
+agree as well, because different posts may share both (a series, a logo, a test card).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from forwarder_core.services.echoes import SameVideo
 
 
 def fingerprint_of(core: Core, errand: Errand, path: Path, facts: Probe) -> bytes | None:
-    """What is kept of a fetched file's pictures, for when its destination shows it again.
+    """What is kept of a fetched file's pictures and sound, for when its destination shows it again.
 
     None where posts are taken from that account by no connection (it costs 0.6 CPU-s), and where the pictures cannot
     be read: the transform says what is wrong with them.

@@ -19,7 +19,7 @@ from tests.unit.media.samples import SMALL, X264, make_clip, run_ffmpeg
 pytestmark = pytest.mark.slow
 
 WIDTH, HEIGHT = 360, 640
-RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 208, 0), (0, 0, 255), (255, 255, 255)
+RED, GREEN, BLUE, SKY = (255, 0, 0), (0, 208, 0), (0, 0, 255), (0, 176, 255)
 Pixel = tuple[int, int, int]
 
 
@@ -57,7 +57,7 @@ def pixels(path: Path, *places: tuple[int, int]) -> list[Pixel]:
     """Of the last frame: a still that ended early would be missing there."""
     raw = path.with_name("frame.rgb")
     run_ffmpeg("-sseof", "-0.1", "-i", str(path), "-update", "1", "-f", "image2", "-vcodec", "rawvideo",
-               "-vf", "scale=in_color_matrix=bt601", "-pix_fmt", "rgb24", str(raw))  # fmt: skip
+               "-vf", "scale=in_color_matrix=bt709", "-pix_fmt", "rgb24", str(raw))  # fmt: skip
     data = raw.read_bytes()
     found = []
     for x, y in places:
@@ -67,7 +67,7 @@ def pixels(path: Path, *places: tuple[int, int]) -> list[Pixel]:
 
 
 def is_like(seen: Pixel, wanted: Pixel) -> bool:
-    return max(abs(a - b) for a, b in zip(seen, wanted, strict=True)) < 60
+    return max(abs(a - b) for a, b in zip(seen, wanted, strict=True)) < 16
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_a_split_screen(
 ) -> None:
     source = colored(tmp_path / "s.mp4", "blue")
     layout = Layout(
-        template=Template.SPLIT_SCREEN, position=Position(position), border_width=12, border_color="#ffffff"
+        template=Template.SPLIT_SCREEN, position=Position(position), border_width=12, border_color="#00b0ff"
     )
     _, _, made = forward(source, layout, stills / "red.jpg", ffmpeg)
     line_y = 318 if position == "bottom" else 321
     seen = pixels(made, (180, 100), (180, 500), (180, line_y), (20, 500 if position == "bottom" else 100))
-    for pixel, wanted in zip(seen, (above, below, WHITE, WHITE), strict=True):
+    for pixel, wanted in zip(seen, (above, below, SKY, SKY), strict=True):
         assert is_like(pixel, wanted)
     _, _, made = forward(source, layout, stills / "red.jpg", ffmpeg, Fit.CROP)
     assert is_like(pixels(made, (20, 500 if position == "bottom" else 100))[0], BLUE)
@@ -112,7 +112,7 @@ def test_a_split_screen(
 def test_the_room_beside_a_laid_video_can_be_the_video_itself(tmp_path: Path, stills: Path, ffmpeg: Ffmpeg) -> None:
     wide = colored(tmp_path / "s.mp4", "blue", size="640x180")
     for template, image, foot in ((Template.SPLIT_SCREEN, "red.png", 330), (Template.BRANDED_OVERLAY, "band.png", 630)):
-        layout = Layout(template=template, image=image, border_color="#ffffff")
+        layout = Layout(template=template, image=image, border_color="#00b0ff")
         decided, seen, made = forward(wide, layout, stills / image, ffmpeg, Fit.BLUR)
         assert decided.is_blurred and seen.frames == 15
         still, beside = pixels(made, (180, 20), (20, foot))
@@ -121,7 +121,7 @@ def test_the_room_beside_a_laid_video_can_be_the_video_itself(tmp_path: Path, st
 
 def test_a_picture_in_picture_with_its_border(tmp_path: Path, stills: Path, ffmpeg: Ffmpeg) -> None:
     source = colored(tmp_path / "s.mp4", "blue", size="640x360")
-    layout = Layout(template=Template.PICTURE_IN_PICTURE, size=50, border_width=24, border_color="#ffffff")
+    layout = Layout(template=Template.PICTURE_IN_PICTURE, size=50, border_width=24, border_color="#00b0ff")
     decided, _, made = forward(source, layout, stills / "red.png", ffmpeg)
     box = decided.placement and decided.placement.video
     assert box and (box.x, box.width, box.height) == (90, 180, 102)
@@ -129,7 +129,7 @@ def test_a_picture_in_picture_with_its_border(tmp_path: Path, stills: Path, ffmp
     seen = pixels(
         made, (180, middle), (86, middle), (274, middle), (180, box.y - 4), (40, middle), (180, 20), (180, 620)
     )
-    for pixel, wanted in zip(seen, (BLUE, WHITE, WHITE, WHITE, RED, RED, RED), strict=True):
+    for pixel, wanted in zip(seen, (BLUE, SKY, SKY, SKY, RED, RED, RED), strict=True):
         assert is_like(pixel, wanted)
 
 

@@ -195,11 +195,31 @@ def test_a_cut_that_brings_the_file_under_the_cap_needs_no_encode() -> None:
     assert made.mode is Mode.REMUX
 
 
+@pytest.mark.parametrize(
+    ("said", "matrix", "note"),
+    [
+        ({"width": 406, "height": 720}, "bt709", ""),
+        ({"width": 406, "height": 718}, "smpte170m", "The colours are BT.601 and become BT.709"),
+        ({"width": 480, "height": 854, "rotation": 90}, "smpte170m", "BT.601"),
+        ({"color_matrix": "bt470bg"}, "bt470bg", "BT.601"),
+        ({"pix_fmt": "yuvj420p"}, "bt709", "BT.709, full range,"),
+        ({"color_matrix": "bt2020nc", "color_primaries": "bt2020"}, "bt2020nc", "BT.2020 with wide primaries"),
+        ({"pix_fmt": "gbrp"}, "rgb", "The colours are RGB and"),
+    ],
+)
+def test_colours_without_marks_are_read_as_players_read_them(said: dict[str, Any], matrix: str, note: str) -> None:
+    unmarked = {"color_matrix": "", "color_range": "", "color_primaries": "", "color_transfer": ""}
+    decided = plan(a_probe(video_codec="vp9", **unmarked | said), TransformOptions(upscale=True), LIMITS)
+    assert decided.colors.matrix == matrix
+    assert note in " ".join(decided.notes) and bool(note) is bool(decided.notes)
+    assert Plan.of_dict(json.loads(json.dumps(decided.to_dict()))) == decided
+
+
 def test_hdr_is_tone_mapped_only_where_ffmpeg_can() -> None:
     hdr = a_probe(color_transfer="smpte2084", pix_fmt="yuv420p10le", video_codec="hevc")
-    assert plan(hdr, PLAIN, LIMITS).tone_map_from == "smpte2084"
+    assert plan(hdr, PLAIN, LIMITS).colors.tone_map_from == "smpte2084"
     without = plan(hdr, PLAIN, LIMITS, can_tone_map=False)
-    assert without.tone_map_from is None
+    assert without.colors.tone_map_from is None
     assert "washed out" in " ".join(without.reasons)
 
 
