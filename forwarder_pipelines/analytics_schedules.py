@@ -13,7 +13,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from forwarder_core.services import analytics_days, anomalies, happenings
 from forwarder_pipelines.assets.analytics import days
-from forwarder_pipelines.resources import this_core
+from forwarder_pipelines.opening import this_core
 
 _DAILY_KEYS = [
     "connection_daily",
@@ -59,9 +59,7 @@ def look_for_anomalies(context: dg.OpExecutionContext) -> None:
     core = this_core()
     happenings.note_release(core)
     for found in anomalies.tell(core):
-        context.log.info(
-            f"{found.alias}: {found.anomaly.kind}, {found.anomaly.value:g} (usual {found.anomaly.usual:g})"
-        )
+        context.log.info(f"{found.name}: {found.anomaly.kind}, {found.anomaly.value:g} (usual {found.anomaly.usual:g})")
 
 
 @dg.job(executor_def=dg.in_process_executor, description="Is an account out of its ordinary?")

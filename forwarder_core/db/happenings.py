@@ -25,7 +25,7 @@ _FOUND = text(
     UNION ALL
     SELECT created_at, CASE kind WHEN 'anomaly' THEN 'anomaly' ELSE 'proxy' END,
         coalesce(payload ->> 'what', replace(kind, '_', ' '))
-        || coalesce(': ' || coalesce(payload ->> 'proxy', payload ->> 'account_alias'), '')
+        || coalesce(': ' || coalesce(payload ->> 'proxy', payload ->> 'account'), '')
     FROM outbox WHERE workspace_id = :workspace AND created_at >= :since AND created_at < :until
         AND kind IN ('proxy_unhealthy', 'proxy_recovered', 'proxy_exit_changed', 'anomaly')
     UNION ALL

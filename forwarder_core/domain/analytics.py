@@ -136,7 +136,7 @@ def health(
     `since_failure`: None = it has never failed.
     """
     did_anything = success_rate is not None or uptime_percent is not None
-    forgiven = 1.0 if since_failure is None else min(1.0, since_failure / (_FORGIVEN_DAYS * _A_DAY))
+    forgiven = 1.0 if since_failure is None else max(0.0, min(1.0, since_failure / (_FORGIVEN_DAYS * _A_DAY)))
     shares = {
         "success_rate": None if success_rate is None else success_rate / 100,
         "uptime": None if uptime_percent is None else uptime_percent / 100,

@@ -1,34 +1,34 @@
-"""Is an account out of its ordinary? Two tests on what it did of late against what it usually does. Pure.
+"""Do too many posts fail of late? Of an account against its own past, and of all that share a proxy or platform. Pure.
 
-Success: the last posts, one by one, and how rare so many failures among them are (a binomial tail), of any cause and of
-each cause by itself: two failures in a row of a cause an account has not met in eight weeks say more than four of the
-common ones. Volume: the posts of the last hours against the same hours of the same weekday (a Poisson-Gamma tail, and a
-robust z-score). The fact to know: medians, and the worst week left out, so that one bad week hides no second one.
+The last posts are looked at one by one: how rare are so many failures among them (a binomial tail over every run that
+ends now), of any cause and of each cause by itself: two failures of a cause an account has not met in eight weeks say
+more than four of the common ones. The fact to know: false alarms are paid from a budget of each account and month, so
+who posts twice as often must show something twice as rare. Too few posts is `volumes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from math import comb, exp, lgamma, log, sqrt
-from statistics import median
+from math import sqrt
+
+from forwarder_core.domain import chances
 
 WEEKS = 8  # so many weeks before are the usual
-LOOKS_BACK = timedelta(hours=24)  # for the last posts
+LOOKS_BACK = timedelta(hours=72)
 LEAST_WEEKS = 4
-TRIPS_AT = 3.4
-# 100 accounts with 24 posts a day make 72,000 posts and 72,000 hours a month; these chances, found by simulation
-# (bench/anomalies.py), leave at most one false alarm among them. Who posts more is looked at more often.
-_CHANCE_OF_FAILURES = 4e-6
-_CHANCE_OF_A_CAUSE = 8e-7  # of one cause alone; there are many causes
-_CHANCE_OF_SILENCE = 2e-6
-_POSTS_A_WEEK = 168
+# False alarms a month that one account may cause, of failures of any cause and of each cause alone. Found by
+# simulation (bench/anomalies.py): with them a hundred accounts cause less than one.
+_ALARMS_OF_FAILURES = 0.003
+_ALARMS_OF_A_CAUSE = 0.0006
+_WEEKS_A_MONTH = 30 / 7
 _MOST_POSTS = 60
-_WINDOWS = (1, 2, 3, 6, 12)  # hours
-_SCALE = 1.4826  # makes a median deviation of a normal distribution its standard deviation
-_UNSTEADY = 0.1  # no account's volume is steadier from week to week than by this share
+_MOST_SHARED = 240
+_JUST_ONE = 0.5  # what is held for possible of a cause never met (Jeffreys)
+_OUTLIER = 1e-3  # a week with so rare a number of failures is no part of the usual
+_REST = 1e-3  # what is left of a shared trouble without its worst account must still be so rare
 
 
 class Kind(StrEnum):
@@ -53,9 +53,10 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one post at this account. `code`: None = it went well."""
+    """What became of one post at an account. `code`: None = it went well."""
 
     code: str | None = None
+    account: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,111 +66,123 @@ class Week:
     posts: int
     failed: Mapping[str, int]
 
+    def bad(self, code: str | None) -> int:
+        """Of this cause; None = of any."""
+        return sum(self.failed.values()) if code is None else self.failed.get(code, 0)
 
-def success(recent: Sequence[Outcome], weeks: Sequence[Week]) -> Anomaly | None:
-    """The rarest run of failures among the last posts (oldest first), where it is rare enough to be told."""
-    busy = [week for week in weeks if week.posts]
-    if len(busy) < LEAST_WEEKS:
+
+class Usual:
+    """How an account fared in the weeks before; shares of causes are worked out when they are asked for."""
+
+    def __init__(self, weeks: Sequence[Week]) -> None:
+        self._weeks = [week for week in weeks if week.posts]
+        self._shares: dict[str | None, float] = {}
+
+    @property
+    def is_known(self) -> bool:
+        return len(self._weeks) >= LEAST_WEEKS
+
+    @property
+    def posts(self) -> int:
+        """So many it is learnt from."""
+        return sum(week.posts for week in self._weeks)
+
+    @property
+    def posts_a_month(self) -> float:
+        return _WEEKS_A_MONTH * self.posts / len(self._weeks)
+
+    def share(self, code: str | None) -> float:
+        """Failures of this cause (None = any) a post; never 0: one more is always possible."""
+        if code not in self._shares:
+            self._shares[code] = usual_share(self._weeks, code)
+        return self._shares[code]
+
+    def weekly(self, code: str | None) -> list[float]:
+        return [week.bad(code) / week.posts for week in self._weeks]
+
+
+def usual_share(weeks: Sequence[Week], code: str | None) -> float:
+    """Failures of this cause (None = any) a post. The worst week is left out where it is unlike the others, so that
+    one bad week hides no second one."""
+    counted = sorted(((week.bad(code), week.posts) for week in weeks), key=lambda one: one[0] / one[1])
+    bad, posts = sum(n for n, _ in counted[:-1]), sum(n for _, n in counted[:-1])
+    worst, among = counted[-1]
+    if chances.of_more(worst, among * (bad + _JUST_ONE) / (posts + 1)) > _OUTLIER:
+        bad, posts = bad + worst, posts + among
+    return min(1.0, (bad + _JUST_ONE) / (posts + 1))
+
+
+def success(recent: Sequence[Outcome], usual: Usual) -> Anomaly | None:
+    """Of one account: the rarest run of failures among its last posts (oldest first), if it is rare enough to tell."""
+    if not usual.is_known:
         return None
-    last = recent[-_MOST_POSTS:]
-    causes = sorted({one.code for one in last if one.code})
-    found = [_rarest(last, busy, {code}, _CHANCE_OF_A_CAUSE, code) for code in causes]
-    found.append(_rarest(last, busy, set(causes), _CHANCE_OF_FAILURES, None))
+    return _found(recent[-_MOST_POSTS:], {one.account: usual for one in recent}, least=1)
+
+
+def shared(recent: Sequence[Outcome], usual: Mapping[int, Usual]) -> Anomaly | None:
+    """Of accounts that have something in common, each post against the past of its own account. Told only where it is
+    no trouble of a single one of them."""
+    known = {id_: one for id_, one in usual.items() if one.is_known}
+    last = [one for one in recent if one.account in known][-_MOST_SHARED:]
+    return _found(last, {one.account: known[one.account] for one in last}, least=2)
+
+
+def _found(last: Sequence[Outcome], usual: Mapping[int, Usual], *, least: int) -> Anomaly | None:
+    """`least`: so many accounts must have failures."""
+    failed = [one for one in last if one.code]
+    if len({one.account for one in failed}) < least:
+        return None
+    posts = sum(one.posts_a_month for one in usual.values())
+    tests: list[tuple[str | None, float]] = [(None, _ALARMS_OF_FAILURES / posts)]
+    tests += [(code, _ALARMS_OF_A_CAUSE / posts) for code in sorted({one.code for one in failed if one.code})]
+    found = [_rarest(last, usual, code, limit, least=least) for code, limit in tests]
     return min((one for one in found if one), key=lambda one: one.chance, default=None)
 
 
 def _rarest(
-    last: Sequence[Outcome], weeks: Sequence[Week], causes: set[str], limit: float, code: str | None
+    last: Sequence[Outcome], usual: Mapping[int, Usual], code: str | None, limit: float, *, least: int
 ) -> Anomaly | None:
     """Over every run that begins with a failure and ends now."""
-    limit *= min(1.0, _POSTS_A_WEEK / median(week.posts for week in weeks))
-    usual = usual_share(weeks, causes if code else None)
     bad, best = 0, (1.0, 0, 0)
+    expected, seen = 0.0, _seen(usual)
     for n, one in enumerate(reversed(last), 1):
-        if one.code in causes:
+        expected += usual[one.account].share(code)
+        if _is_bad(one, code):
             bad += 1
-            best = min(best, (chance_of_so_many(bad, n, usual), n, bad))
+            if bad > expected:
+                best = min(best, (chances.of_so_many(bad, n, expected / n, seen), n, bad))
     chance, n, bad = best
-    if chance > limit:
+    if chance > limit or (least > 1 and not _is_of_several(last[-n:], usual, code)):
         return None
-    shares = [sum(k for c, k in week.failed.items() if not code or c == code) / week.posts for week in weeks]
-    z = -score(bad / n, shares, floor=sqrt(usual * (1 - usual) / n))
-    value, normal = round(100 * (1 - bad / n), 1), round(100 * (1 - usual), 1)
-    kind = Kind.SUCCESS_DROP
-    return Anomaly(kind=kind, value=value, usual=normal, z=round(z, 1), chance=chance, posts=n, code=code)
+    return _told(last[-n:], usual, code, chance, bad)
 
 
-def usual_share(weeks: Sequence[Week], causes: set[str] | None) -> float:
-    """Failures of these causes (None = any) a post, without their worst week; never 0: one more is always possible."""
-    counted = sorted((sum(n for c, n in w.failed.items() if causes is None or c in causes), w.posts) for w in weeks)
-    kept = counted[:-1]
-    return min(1.0, (sum(bad for bad, _ in kept) + 1) / (sum(posts for _, posts in kept) + 1))
+def _is_of_several(run: Sequence[Outcome], usual: Mapping[int, Usual], code: str | None) -> bool:
+    """Is it still rare without the account that failed most?"""
+    failed: dict[int, int] = {}
+    for one in run:
+        failed[one.account] = failed.get(one.account, 0) + _is_bad(one, code)
+    worst = max(failed, key=lambda id_: failed[id_])
+    rest = [one for one in run if one.account != worst]
+    if not rest:
+        return False
+    expected = sum(usual[one.account].share(code) for one in rest)
+    bad = sum(n for id_, n in failed.items() if id_ != worst)
+    return chances.of_so_many(bad, len(rest), expected / len(rest), _seen(usual)) <= _REST
 
 
-def volume(now: int, hours: Mapping[int, int]) -> Anomaly | None:
-    """Too few posts before the hour `now`? `hours`: posts by hour, each the number `hour_of` gives it."""
-    begun = min(hours, default=now)
-    found = [_window(now, length, hours, begun) for length in _WINDOWS]
-    return min((one for one in found if one), key=lambda one: one.chance, default=None)
+def _seen(usual: Mapping[int, Usual]) -> int:
+    return sum(one.posts for one in usual.values())
 
 
-def _window(now: int, length: int, hours: Mapping[int, int], begun: int) -> Anomaly | None:
-    count = _sum(hours, now, length)
-    usual = _same_weekdays(now, length, hours, begun)
-    if len(usual) < LEAST_WEEKS or not (expected := median(usual)):
-        return None
-    spread = _restlessness(now, length, hours, begun) * expected
-    variance = max(expected, spread) + expected / len(usual) + (_UNSTEADY * expected) ** 2
-    chance = chance_of_so_few(count, expected, variance)
-    z = score(count, usual, floor=max(1.0, sqrt(expected)))
-    if chance > _CHANCE_OF_SILENCE or z > -TRIPS_AT:
-        return None
-    kind = Kind.VOLUME_DROP
-    return Anomaly(kind=kind, value=count, usual=expected, z=round(z, 1), chance=chance, hours=length)
+def _told(run: Sequence[Outcome], usual: Mapping[int, Usual], code: str | None, chance: float, bad: int) -> Anomaly:
+    n = len(run)
+    share = sum(usual[one.account].share(code) for one in run) / n
+    weekly = [week for id_ in sorted({one.account for one in run}) for week in usual[id_].weekly(code)]
+    z = -chances.score(bad / n, weekly, floor=sqrt(share * (1 - share) / n) or 1.0)
+    value, normal = round(100 * (1 - bad / n), 1), round(100 * (1 - share), 1)
+    return Anomaly(kind=Kind.SUCCESS_DROP, value=value, usual=normal, z=round(z, 1), chance=chance, posts=n, code=code)
 
 
-def _same_weekdays(end: int, length: int, hours: Mapping[int, int], begun: int) -> list[float]:
-    """Posts of these hours on the same weekdays before, as far back as anything is known."""
-    ends = [end - 168 * week for week in range(1, WEEKS + 1)]
-    return [float(_sum(hours, one, length)) for one in ends if one - length >= begun]
-
-
-def _restlessness(now: int, length: int, hours: Mapping[int, int], begun: int) -> float:
-    """Variance of the weeks over their mean (chance alone: 1), from these hours and the ones beside them: eight weeks
-    of one window are too few to tell a scatter from."""
-    apart = []
-    for shift in range(-2, 3):
-        usual = _same_weekdays(now + shift * length, length, hours, begun)
-        middle = median(usual) if usual else 0
-        if middle:
-            apart += [abs(x - middle) / sqrt(middle) for x in usual]
-    return (_SCALE * median(apart)) ** 2 if apart else 1.0
-
-
-def hour_of(day: date, hour: int) -> int:
-    """The number of a local hour; the same weekday and hour a week before is 168 less."""
-    return day.toordinal() * 24 + hour
-
-
-def score(value: float, history: Sequence[float], *, floor: float) -> float:
-    """How many robust deviations `value` lies from the usual; `floor`: the least deviation that is taken for usual."""
-    middle = median(history)
-    spread = _SCALE * median(abs(x - middle) for x in history)
-    return (value - middle) / max(spread, floor)
-
-
-def chance_of_so_few(count: int, expected: float, variance: float) -> float:
-    """That no more than `count` come where `expected` usually do, with this variance (negative binomial)."""
-    shape = expected**2 / (variance - expected)
-    stay, go = log(shape / (shape + expected)), log(expected / (shape + expected))
-    ways = (lgamma(shape + n) - lgamma(shape) - lgamma(n + 1) + n * go for n in range(count + 1))
-    return min(1.0, sum(exp(shape * stay + way) for way in ways))
-
-
-def chance_of_so_many(bad: int, total: int, share: float) -> float:
-    """That at least `bad` of `total` fail where this share usually does (binomial)."""
-    return sum(comb(total, n) * share**n * (1 - share) ** (total - n) for n in range(bad, total + 1))
-
-
-def _sum(hours: Mapping[int, int], end: int, length: int) -> int:
-    return sum(hours.get(hour, 0) for hour in range(end - length, end))
+def _is_bad(one: Outcome, code: str | None) -> bool:
+    return one.code is not None and (code is None or one.code == code)

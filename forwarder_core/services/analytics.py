@@ -13,15 +13,18 @@ from typing import Any, TypeVar
 
 from forwarder_core.db import accounts as account_rows
 from forwarder_core.db import analytics_rows as rows
+from forwarder_core.db import happenings as happening_rows
 from forwarder_core.db.analytics_rows import AccountDay, ConnectionDay, FailureDay, Named, ProxyDay, SystemDay
 from forwarder_core.domain import analytics as figures
-from forwarder_core.domain.accounts import AccountStatus
+from forwarder_core.domain.accounts import Account, AccountStatus
 from forwarder_core.domain.analytics import Cause, Fix, Health, Period, Tally
+from forwarder_core.domain.happenings import Happening
 from forwarder_core.errors import FieldError, Invalid, NotFound
 from forwarder_core.services import analytics_days
 from forwarder_core.services.context import Core
 
 PERIODS = ("weekly", "monthly", *figures.PRESETS)
+MOST_ROLLUPS = 12
 _MOST_DAYS = 3_660
 Item = TypeVar("Item")
 # Statuses in which an account's sign-in is not in order.
@@ -94,10 +97,14 @@ class ProxyLine:
     failed: int
     average_ms: int | None
 
+    @property
+    def error_rate(self) -> float | None:
+        return figures.percent(self.failed, self.checks)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A period of the whole installation."""
+    """A period of the whole installation; `weeks`, `months`: the last ones as they were rolled up, newest first."""
 
     period: Period
     tally: Tally
@@ -112,6 +119,9 @@ class View:
     proxies: tuple[ProxyDay, ...]
     dead_letters: tuple[dict[str, Any], ...]
     fixes: tuple[Fix, ...]
+    happenings: tuple[Happening, ...]
+    weeks: tuple[dict[str, Any], ...]
+    months: tuple[dict[str, Any], ...]
 
     @property
     def by_proxy(self) -> list[ProxyLine]:
@@ -150,6 +160,8 @@ def view(core: Core, chosen: Period) -> View:
         proxies, system = rows.proxy_days(tx, chosen), rows.system_days(tx, chosen)
         latency = rows.latency(tx, since, until)
         dead = rows.open_dead_letters(tx)
+        happened = happening_rows.between(tx, since, until)
+        weeks, months = (rows.rolled_up(tx, kind, MOST_ROLLUPS) for kind in ("week", "month"))
     lines = day_lines(chosen, of_connections)
     tally = total(line.tally for line in lines)
     hours = by_hour(of_connections)
@@ -167,6 +179,9 @@ def view(core: Core, chosen: Period) -> View:
         proxies=tuple(proxies),
         dead_letters=tuple(dead),
         fixes=tuple(what_next(of_connections, failed, named)),
+        happenings=tuple(happened),
+        weeks=tuple(weeks),
+        months=tuple(months),
     )
 
 
@@ -197,7 +212,18 @@ def account(core: Core, account_id: int, chosen: Period) -> tuple[AccountLine, l
     return line, using
 
 
-def rollups(core: Core, kind: str, limit: int = 12) -> list[dict[str, Any]]:
+def health_of(core: Core, accounts: Sequence[Account]) -> dict[int, Health]:
+    """By account, of the last 30 days, as its own page says it."""
+    analytics_days.refresh_due(core)
+    chosen = period(core)
+    with core.begin() as tx:
+        days = rows.account_days(tx, chosen, accounts[0].id if len(accounts) == 1 else None)
+    named = {one.id: (one.alias, one.platform, one.status.value) for one in accounts}
+    expiries = {one.id: one.token_expiry for one in accounts}
+    return {line.id: line.health for line in _account_lines(chosen, days, named, expiries, core.clock.now())}
+
+
+def rollups(core: Core, kind: str, limit: int = MOST_ROLLUPS) -> list[dict[str, Any]]:
     """The last weeks or months (`week`, `month`), newest first."""
     analytics_days.refresh_due(core)
     with core.begin() as tx:

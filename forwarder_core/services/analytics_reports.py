@@ -118,7 +118,7 @@ def _table(view: View, name: str) -> str:
     made = analytics_tables.frame(view, name)
     if made.empty:
         return "<p>Nothing.</p>"
-    return made.to_html(index=False, border=0, na_rep="–", escape=True)
+    return made.where(made.notna(), "–").to_html(index=False, border=0, escape=True)
 
 
 def _percent(value: float | None) -> str:

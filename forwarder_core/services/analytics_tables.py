@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from forwarder_core.domain.analytics import Period
+from forwarder_core.domain.analytics import Period, Tally
 from forwarder_core.domain.sheets import safe
 from forwarder_core.errors import FieldError, Invalid, failure_classes
 from forwarder_core.services import analytics
@@ -19,19 +19,30 @@ from forwarder_core.services.context import Core
 if TYPE_CHECKING:
     import pandas as pd
 
+Rows = Callable[[View], Iterable[tuple[Any, ...]]]
+
 
 def names() -> tuple[str, ...]:
     return tuple(_TABLES)
 
 
 def frame(view: View, table: str) -> pd.DataFrame:
-    """Raises Invalid for a table there is not."""
+    """As they are: a whole number stays one where another line has none. Raises Invalid for a table there is not."""
+    return _frame(view, table, lambda value: value)
+
+
+def safe_frame(view: View, table: str) -> pd.DataFrame:
+    """The table as it may be shown where a browser offers it as a file. Raises Invalid for a table there is not."""
+    return _frame(view, table, safe)
+
+
+def _frame(view: View, table: str, told: Callable[[Any], Any]) -> pd.DataFrame:
     import pandas as pd  # only who exports waits for it
 
     if table not in _TABLES:
         raise Invalid("There is no such table.", FieldError("table", f"one of {', '.join(_TABLES)}"))
     columns, rows = _TABLES[table]
-    return pd.DataFrame(list(rows(view)), columns=list(columns))
+    return pd.DataFrame([[told(cell) for cell in row] for row in rows(view)], columns=list(columns), dtype=object)
 
 
 def csv(core: Core, table: str, chosen: Period) -> str:
@@ -40,10 +51,7 @@ def csv(core: Core, table: str, chosen: Period) -> str:
 
 def csv_of(view: View, table: str) -> str:
     """With a head line; unknown is an empty cell."""
-    made = frame(view, table)
-    for name in made.columns:
-        made[name] = made[name].map(safe)
-    return made.to_csv(index=False, lineterminator="\r\n")
+    return safe_frame(view, table).to_csv(index=False, lineterminator="\r\n")
 
 
 def title(code: str) -> str:
@@ -105,6 +113,30 @@ def _proxies(view: View) -> Iterable[tuple[Any, ...]]:
         yield day.day.isoformat(), day.proxy_id, day.alias, day.checks, day.failed, average
 
 
+def _proxy_totals(view: View) -> Iterable[tuple[Any, ...]]:
+    for one in view.by_proxy:
+        yield one.proxy_id, one.alias, one.checks, one.failed, one.error_rate, one.average_ms
+
+
+def _events(view: View) -> Iterable[tuple[Any, ...]]:
+    for one in view.happenings:
+        yield one.at.isoformat(), one.kind.value, one.text
+
+
+def _rolled_up(kind: str) -> Rows:
+    """`kind`: weeks or months."""
+
+    def lines(view: View) -> Iterable[tuple[Any, ...]]:
+        for one in getattr(view, kind):
+            tally = Tally(succeeded=one["succeeded"], failed=one["failed"])
+            errors = ", ".join(f"{error['code']} {error['jobs']}" for error in one["top_errors"])
+            retries = None if one["avg_retries"] is None else round(one["avg_retries"], 2)
+            counts = (one["forwarded"], one["succeeded"], one["failed"], tally.success_rate, retries)
+            yield one["starts_on"].isoformat(), *counts, errors
+
+    return lines
+
+
 def _hours(view: View) -> Iterable[tuple[Any, ...]]:
     yield from view.by_hour.items()
 
@@ -114,7 +146,7 @@ def _dead_letters(view: View) -> Iterable[tuple[Any, ...]]:
         yield one["code"], title(one["code"]), one["jobs"], one["oldest_at"].isoformat() if one["oldest_at"] else None
 
 
-Rows = Callable[[View], Iterable[tuple[Any, ...]]]
+_ROLLED_UP = ("total", "succeeded", "failed", "success_rate", "avg_retries", "top_failures")
 _TABLES: Mapping[str, tuple[tuple[str, ...], Rows]] = {
     "days": (
         (
@@ -142,6 +174,9 @@ _TABLES: Mapping[str, tuple[tuple[str, ...], Rows]] = {
     ),
     "failures": (("reason", "title", "jobs", "attempts", "percent", "gain_points"), _failures),
     "proxies": (("date", "proxy_id", "proxy", "checks", "failed", "avg_latency_ms"), _proxies),
+    "proxy_totals": (("proxy_id", "proxy", "checks", "failed", "error_rate", "avg_latency_ms"), _proxy_totals),
     "hours": (("hour", "jobs"), _hours),
     "dead_letters": (("reason", "title", "jobs", "oldest_at"), _dead_letters),
+    "events": (("at", "kind", "text"), _events),
+    **{kind: (("starts_on", *_ROLLED_UP), _rolled_up(kind)) for kind in ("weeks", "months")},
 }

@@ -1,103 +1,220 @@
-"""Accounts out of their ordinary: a sudden drop of success or of volume, told once a day with what the log says.
+"""Accounts, proxies and platforms out of their ordinary: a sudden drop of success or of volume, told with the log.
 
-The rules are `domain.anomalies`; they are asked every 15 minutes. The fact to know: a failure counts against the
-account in whose step it happened, so a drop is told of the end that causes it, and a post that several connections
-share is one.
+The rules are `domain.anomalies` and `domain.volumes`; they are asked every 15 minutes. The fact to know: what was told
+is spent: the next alarm of the same kind needs posts that came after it, and where accounts are in trouble together one
+alarm of what they share stands for theirs of that day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from forwarder_core.db import accounts, analytics_rows, events, outcomes
-from forwarder_core.db.analytics_rows import ConnectionDay, FailureDay, Named
+from forwarder_core.db import accounts, events
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain import anomalies as rule
-from forwarder_core.domain.analytics import Period, bounds
-from forwarder_core.domain.anomalies import Anomaly, Kind, Outcome, Week
-from forwarder_core.domain.diagnoses import Run
-from forwarder_core.services import alerting, analytics_days, analytics_tables, diagnosing
+from forwarder_core.domain import volumes
+from forwarder_core.domain.analytics import bounds
+from forwarder_core.domain.anomalies import Anomaly, Kind, Outcome
+from forwarder_core.egress import DIRECT
+from forwarder_core.services import alerting, analytics_days, analytics_tables, behaviours, diagnosing
 from forwarder_core.services.alerting import AlertKind
+from forwarder_core.services.behaviours import Behaviour
 from forwarder_core.services.context import Core
 
 _MOST_LOGS = 5
+_MOST_NAMED = 10
 _LEVELS = ("critical", "error", "warning")
 _WHAT = {Kind.SUCCESS_DROP: "Success fell", Kind.VOLUME_DROP: "Far fewer posts than usual"}
-_A_DAY = timedelta(days=1)
+_DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    account_id: int
-    alias: str
+    """`about`: `account:7`, `proxy:3` (its address where it has no id) or `platform:youtube`; `members`: ids of the
+    accounts concerned; `account_id`: None where they share it."""
+
+    about: str
+    name: str
+    members: tuple[int, ...]
     day: date
     anomaly: Anomaly
 
-
-@dataclass(slots=True)
-class _Usual:
-    """What an account did before: posts by number of hour, and by weeks back what failed at its end."""
-
-    hours: dict[int, int] = field(default_factory=dict)
-    posts: dict[int, int] = field(default_factory=dict)
-    failed: dict[int, dict[str, int]] = field(default_factory=dict)
-
     @property
-    def weeks(self) -> list[Week]:
-        return [Week(posts, self.failed.get(week, {})) for week, posts in sorted(self.posts.items())]
+    def account_id(self) -> int | None:
+        return self.members[0] if self.about.startswith("account:") else None
 
 
 def find(core: Core) -> list[Found]:
-    """Of every account, as of now."""
+    """Of every account, and of all that share a proxy or a platform, as of now."""
     analytics_days.refresh_due(core)
-    now = core.clock.now()
-    local = now.astimezone(core.settings.zone)
-    today = local.date()
-    with core.begin() as tx:
-        span = Period(today - timedelta(weeks=rule.WEEKS), today)
-        days, failed = analytics_rows.connection_days(tx, span), analytics_rows.failure_days(tx, span)
-        named = analytics_rows.named_connections(tx)
-        aliases = analytics_rows.named_accounts(tx)
-        recent = _recent(outcomes.ended(tx, now - rule.LOOKS_BACK, now + timedelta(seconds=1)))
-    usual = _usual(days, failed, named, today)
-    drops = {id_: rule.success(recent.get(id_, []), known.weeks) for id_, known in usual.items()}
-    volumes: dict[int, Anomaly | None] = {}
-    # For half a day after clocks changed, the hours of today are not those of the weeks before.
-    if local.utcoffset() == (now - _A_DAY / 2).astimezone(core.settings.zone).utcoffset():
-        hour = rule.hour_of(today, local.hour)
-        volumes = _sources_first({id_: rule.volume(hour, known.hours) for id_, known in usual.items()}, named)
-    found = [(id_, one) for each in (drops, volumes) for id_, one in each.items() if one is not None]
-    return [Found(id_, aliases[id_][0], today, one) for id_, one in sorted(found, key=lambda pair: pair[0])]
+    seen = behaviours.gather(core)
+    covered = _told_together(seen)
+    shared = _unlike([*_shared_drops(seen), *_shared_silences(seen, core)], covered)
+    covered |= {(id_, one.anomaly.kind) for one in shared for id_ in one.members}
+    alone = [*_drops(seen), *_silences(seen, core)]
+    return [*shared, *(one for one in alone if (one.members[0], one.anomaly.kind) not in covered)]
 
 
 def tell(core: Core) -> list[Found]:
-    """Write an alert for each; a kind is told of an account once a day."""
+    """Write an alert for each; a kind is told of a subject once a day."""
     found = find(core)
-    now = core.clock.now()
     suspicion = diagnosing.recent(core).words if any(f.anomaly.kind is Kind.SUCCESS_DROP for f in found) else ""
     for one in found:
         with core.begin() as tx:
-            account = accounts.get(tx, one.account_id)
-            if account is None:
-                continue
-            value, usual = _words(one.anomaly)
-            alerting.about_account(
-                tx,
-                AlertKind.ANOMALY,
-                account,
-                now=now,
-                once=f"{one.anomaly.kind}:{one.day}",
-                code=one.anomaly.kind.value,
-                error=f"{_WHAT[one.anomaly.kind]}: {value}, usually {usual}. {_rarity(one.anomaly)}".strip(),
-                action=_action(one.anomaly, suspicion),
-                what=_WHAT[one.anomaly.kind],
-                value=value,
-                usual=usual,
-                logs=_logs(tx, one.account_id, bounds(one.day, one.day, core.settings.zone)[0]),
-            )
+            _tell(tx, core, one, suspicion)
     return found
+
+
+# ---- one account ---------------------------------------------------------------------------------------------------
+
+
+def _drops(seen: Behaviour) -> Iterator[Found]:
+    for id_, usual in sorted(seen.usual.items()):
+        about = f"account:{id_}"
+        recent = _since(seen, about, Kind.SUCCESS_DROP, (id_,))
+        if found := rule.success(recent, usual):
+            yield Found(about=about, name=seen.accounts[id_][0], members=(id_,), day=seen.today, anomaly=found)
+
+
+def _silences(seen: Behaviour, core: Core) -> list[Found]:
+    """A destination that gets less because its source gives less is not told of."""
+    quiet: dict[int, Anomaly] = {}
+    if not _is_clock_moved(seen, core):
+        for id_, rhythm in sorted(seen.rhythms.items()):
+            since = _told_at(seen, f"account:{id_}", Kind.VOLUME_DROP)
+            if found := volumes.volume(seen.hour, seen.times.get(id_, ()), rhythm, since):
+                quiet[id_] = found
+    told = {one.about for one in seen.told if one.kind == Kind.VOLUME_DROP}
+    silent = {*quiet} | {id_ for id_ in seen.accounts if f"account:{id_}" in told}
+    return [
+        Found(about=f"account:{id_}", name=seen.accounts[id_][0], members=(id_,), day=seen.today, anomaly=one)
+        for id_, one in quiet.items()
+        if not (seen.fed_by.get(id_, frozenset()) - {id_}) & silent
+    ]
+
+
+# ---- accounts that share something ---------------------------------------------------------------------------------
+
+
+def _shared_drops(seen: Behaviour) -> Iterator[Found]:
+    for about, members in sorted(_groups(seen).items()):
+        proxy = about.removeprefix("proxy:") if about.startswith("proxy:") else None
+        recent = _since(seen, about, Kind.SUCCESS_DROP, members, proxy)
+        if found := rule.shared(recent, {id_: seen.usual[id_] for id_ in members}):
+            failed = sorted(
+                {one.account for one in recent if one.code in (found.code or one.code, one.code) and one.code}
+            )
+            yield Found(about=about, name=_named(seen, about), members=tuple(failed), day=seen.today, anomaly=found)
+
+
+def _shared_silences(seen: Behaviour, core: Core) -> Iterator[Found]:
+    """Of the sources of one platform: where they fall silent together, it is we who do not hear them."""
+    if _is_clock_moved(seen, core):
+        return
+    for about, members in sorted(_groups(seen).items()):
+        usual = {id_: seen.rhythms[id_] for id_ in members if id_ in seen.rhythms and id_ in seen.sources}
+        if about.startswith("proxy:") or len(usual) < 2 or (whole := volumes.together(usual.values())) is None:
+            continue
+        since = _told_at(seen, about, Kind.VOLUME_DROP)
+        if found := volumes.shared(seen.hour, seen.times, usual, whole, since):
+            yield Found(about=about, name=_named(seen, about), members=tuple(usual), day=seen.today, anomaly=found)
+
+
+def _groups(seen: Behaviour) -> dict[str, tuple[int, ...]]:
+    """Accounts with a past, by the proxy they used of late and by platform; at least two."""
+    groups: dict[str, set[int]] = {}
+    for id_ in seen.usual:
+        groups.setdefault(f"platform:{seen.accounts[id_][1]}", set()).add(id_)
+        for one in seen.recent.get(id_, ()):
+            if one.proxy not in (None, DIRECT):
+                groups.setdefault(f"proxy:{one.proxy}", set()).add(id_)
+    return {about: tuple(sorted(members)) for about, members in groups.items() if len(members) > 1}
+
+
+def _unlike(found: list[Found], covered: set[tuple[int, Kind]]) -> list[Found]:
+    """Of a proxy and a platform that are told of the same accounts, the one by which it is rarer."""
+    kept: list[Found] = []
+    for one in sorted(found, key=lambda each: each.anomaly.chance):
+        concerned = {(id_, one.anomaly.kind) for id_ in one.members}
+        if not concerned & (covered | {(id_, k.anomaly.kind) for k in kept for id_ in k.members}):
+            kept.append(one)
+    return sorted(kept, key=lambda each: each.about)
+
+
+def _told_together(seen: Behaviour) -> set[tuple[int, Kind]]:
+    """Accounts for which something they share was told within a day."""
+    return {
+        (id_, Kind(one.kind))
+        for one in seen.told
+        if not one.about.startswith("account:") and one.at > seen.now - _DAY
+        for id_ in one.members
+    }
+
+
+def _named(seen: Behaviour, about: str) -> str:
+    kind, _, key = about.partition(":")
+    return f"{kind} {seen.proxies.get(key, key) if kind == 'proxy' else key}"
+
+
+# ---- since when ----------------------------------------------------------------------------------------------------
+
+
+def _since(
+    seen: Behaviour, about: str, kind: Kind, members: tuple[int, ...], proxy: str | None = None
+) -> list[Outcome]:
+    """Outcomes after the last alarm, in order; through this proxy where one is asked for."""
+    told = seen.told_at(about, kind)
+    recent = sorted((one for id_ in members for one in seen.recent.get(id_, ())), key=lambda one: one.at)
+    return [one.outcome for one in recent if proxy in (None, one.proxy) and (told is None or one.at > told)]
+
+
+def _told_at(seen: Behaviour, about: str, kind: Kind) -> float:
+    told = seen.told_at(about, kind)
+    return seen.number(told) if told else 0.0
+
+
+def _is_clock_moved(seen: Behaviour, core: Core) -> bool:
+    """For half a day after clocks changed, the hours of today are not those of the weeks before."""
+    zone = core.settings.zone
+    return seen.now.astimezone(zone).utcoffset() != (seen.now - _DAY / 2).astimezone(zone).utcoffset()
+
+
+# ---- words ---------------------------------------------------------------------------------------------------------
+
+
+def _tell(tx: Tx, core: Core, one: Found, suspicion: str) -> None:
+    now = core.clock.now()
+    value, usual = _words(one.anomaly)
+    what = _WHAT[one.anomaly.kind]
+    error = f"{what}: {value}, usually {usual}. {_rarity(one.anomaly)}".strip()
+    since = bounds(one.day, one.day, core.settings.zone)[0]
+    facts: dict[str, Any] = {
+        "code": one.anomaly.kind.value,
+        "action": _action(one.anomaly, suspicion),
+        "value": value,
+        "usual": usual,
+        "about": one.about,
+        "members": list(one.members),
+        "logs": _logs(tx, one.members, since),
+    }
+    account = accounts.get(tx, one.account_id) if one.account_id is not None else None
+    if account is not None:
+        once = f"{one.anomaly.kind}:{one.day}"
+        alerting.about_account(tx, AlertKind.ANOMALY, account, now=now, once=once, error=error, what=what, **facts)
+    elif one.account_id is None:
+        error = f"{error} Concerned: {_concerned(tx, one.members)}."
+        once, thread = f"{one.anomaly.kind}:{one.about}:{one.day}", f"anomaly:{one.about}"
+        what = f"{what} ({one.name})"
+        alerting.about_system(tx, AlertKind.ANOMALY, now=now, once=once, thread=thread, error=error, what=what, **facts)
+
+
+def _concerned(tx: Tx, members: tuple[int, ...]) -> str:
+    found = [accounts.get(tx, id_) for id_ in members[:_MOST_NAMED]]
+    more = f" and {len(members) - _MOST_NAMED} more" if len(members) > _MOST_NAMED else ""
+    return ", ".join(one.alias for one in found if one) + more
 
 
 def _words(anomaly: Anomaly) -> tuple[str, str]:
@@ -120,53 +237,13 @@ def _action(anomaly: Anomaly, suspicion: str) -> str:
     return f"Look at the log lines of today and at the account's sign-in and proxy. {suspicion}".strip()
 
 
-def _logs(tx: Tx, account_id: int, since: datetime) -> list[str]:
-    """The gravest lines about the account since then."""
+def _logs(tx: Tx, members: tuple[int, ...], since: datetime) -> list[str]:
+    """The gravest lines about the accounts since then."""
     lines: list[str] = []
     for level in _LEVELS:
-        found = events.logs(tx, before_id=2**62, limit=_MOST_LOGS, account_id=account_id, level=level, since=since)
-        lines += [str(row["text"])[:200] for row in found]
+        for id_ in members[:_MOST_NAMED]:
+            found = events.logs(tx, before_id=2**62, limit=_MOST_LOGS, account_id=id_, level=level, since=since)
+            lines += [str(row["text"])[:200] for row in found]
+        if len(lines) >= _MOST_LOGS:
+            break
     return lines[:_MOST_LOGS]
-
-
-def _recent(runs: Iterable[Run]) -> dict[int, list[Outcome]]:
-    """What became of each post at each account, in order. A post that arrived anywhere did well at its source."""
-    met: dict[int, dict[int, str | None]] = {}
-    for run in runs:
-        if not run.is_last:
-            continue
-        for account, is_blamed in ((run.source_id, bool(run.is_fetch)), (run.destination_id, not run.is_fetch)):
-            of_posts = met.setdefault(account, {})
-            is_well = run.code is None or not is_blamed or (run.post_id in of_posts and of_posts[run.post_id] is None)
-            of_posts[run.post_id] = None if is_well else run.code
-    return {account: [Outcome(code) for code in of_posts.values()] for account, of_posts in met.items()}
-
-
-def _usual(
-    days: Sequence[ConnectionDay], failed: Sequence[FailureDay], named: Mapping[int, Named], today: date
-) -> dict[int, _Usual]:
-    known: dict[int, _Usual] = {}
-    for one in days:
-        for id_ in {named[one.connection_id].source_account_id, named[one.connection_id].destination_account_id}:
-            account = known.setdefault(id_, _Usual())
-            for hour, (good, bad) in one.hours.items():
-                number = rule.hour_of(one.day, hour)
-                account.hours[number] = account.hours.get(number, 0) + good + bad
-            if one.day < today:
-                back = (today - one.day - _A_DAY).days // 7
-                account.posts[back] = account.posts.get(back, 0) + one.tally.total
-    for bad_day in failed:
-        if bad_day.day < today and bad_day.jobs:
-            connection = named[bad_day.connection_id]
-            is_fetch = bad_day.side == "source"
-            account = known[connection.source_account_id if is_fetch else connection.destination_account_id]
-            causes = account.failed.setdefault((today - bad_day.day - _A_DAY).days // 7, {})
-            causes[bad_day.code] = causes.get(bad_day.code, 0) + bad_day.jobs
-    return known
-
-
-def _sources_first(volumes: Mapping[int, Anomaly | None], named: Mapping[int, Named]) -> dict[int, Anomaly | None]:
-    """A destination that gets less because its source gives less is not told of."""
-    quiet = {id_ for id_, one in volumes.items() if one is not None}
-    fed = {c.destination_account_id for c in named.values() if c.source_account_id in quiet}
-    return {id_: None if id_ in fed else one for id_, one in volumes.items()}

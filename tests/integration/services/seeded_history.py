@@ -2,7 +2,29 @@
 
 Connection A: 27 March two arrive; on the 28th one fails at 23:50 and arrives at 00:05 of the 29th, which has 23 hours;
 on the 30th one is dead, and one stands still since the 29th. Connection B: one arrives on the 28th, one is dead on the
-29th, then it is deleted. Connection C does nothing.
+29th, then it is deleted. Connection C does nothing. Whatever shows a figure is held to this table, worked out by hand;
+W waits from made to started, D lasts from started to success, L from posted (100 s before it was made) to success:
+
+| job | made | attempts, started to ended | became | W | D | L | counts on |
+|---|---|---|---|---|---|---|---|
+| A1 | 27 14:08:50 | 27 14:09:00-14:10:00 well | success | 10 | 60 | 170 | 27, 14 h |
+| A2 | 27 14:47:50 | 27 14:48:00-14:50:00 well | success | 10 | 120 | 230 | 27, 14 h |
+| A3 | 28 23:48:50 | 28 23:49-23:50 network_error (destination), 29 00:04-00:05 | success | 10 | 960 | 1070 | 29, 0 h |
+| A4 | 30 08:59:40 | 30 09:00:00-09:00:10 auth_expired (source) | dead | 20 | - | - | 30, 9 h |
+| A5 | 29 19:59:50 | 29 20:00:00-20:00:10 challenge_required (source) | stands still | - | - | - | never |
+| B1 | 28 10:00:00 | 28 10:00:10-10:00:40 well | success | 10 | 30 | 140 | 28, 10 h |
+| B2 | 29 01:29:00 | 29 01:29:30-01:30:00 media_rejected (destination) | dead | 30 | - | - | 29, 1 h |
+
+| day | ended | well | attempts well + failed | D | W | L |
+|---|---|---|---|---|---|---|
+| 27 | A1 A2 | 2 of 2 | 2 + 0 | (60 + 120) / 2 = 90 | (10 + 10) / 2 = 10 | p50 200, p95 170 + 0.95 × 60 = 227 |
+| 28 | B1 | 1 of 1 | 1 + 1 | 30 | 10 | 140 |
+| 29 | A3 B2 | 1 of 2 | 1 + 2 | 960 | (10 + 30) / 2 = 20 | 1070 |
+| 30 | A4 | 0 of 1 | 0 + 1 | - | 20 | - |
+| 31 | - | - | 0 + 0 | - | - | - |
+
+Each attempt fetched 1,000 bytes, each that went well sent 500. Days expected of A: 27 to 30 (the 28th by its failed
+attempt), up 27 and 29; of B: 28 and 29, up 28; of both: 27 to 30, up 27 to 29.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from forwarder_core.clock import ManualClock
-from forwarder_core.db.tables.flow import attempts
+from forwarder_core.db.tables import flow
 from forwarder_core.db.tables.system import outbox
 from forwarder_core.domain.connections import Connection
 from forwarder_core.services import analytics_checks, analytics_days, analytics_reports, anomalies
@@ -76,43 +77,81 @@ def test_the_assets_of_a_day_show_its_figures_and_the_checks_pass(
 
 def test_a_day_without_a_single_success_is_told_once_of_the_end_at_fault(core: Core) -> None:
     connection = factories.add_connection(core)
-    for days in range(1, 43):
-        for hour in (9, 10, 11):
-            _add(core, connection, days, hour)
-    for hour in (9, 10, 11):
-        _add(core, connection, 0, hour, "publish_video")
+    _write(core, connection, [_ended(days, hour) for days in range(1, 43) for hour in (9, 10, 11)])
+    _write(core, connection, [_ended(0, hour) for hour in (9, 10, 11)], "publish_video")
     found = anomalies.tell(core)
     assert [(one.account_id, one.anomaly.kind.value, one.anomaly.value, one.anomaly.posts) for one in found] == [
         (connection.destination_account_id, "success_drop", 0.0, 3)
     ]
-    anomalies.tell(core)
+    assert anomalies.tell(core) == [], "what was told is spent"
     (told,) = factories.rows(core, outbox, kind="anomaly")
-    assert told["payload"]["value"] == "0 % of the last 3" and told["payload"]["usual"] == "99.1 %"
+    assert told["payload"]["value"] == "0 % of the last 3" and told["payload"]["usual"] == "99.6 %"
     assert "By chance once in 1,1" in told["payload"]["error"] and "Cannot tell" in told["payload"]["action"]
 
 
 def test_a_silent_account_is_told_of_and_its_destination_is_not(core: Core) -> None:
     connection = factories.add_connection(core)
-    for days in range(7, 43, 7):
-        for n in range(40):
-            _add(core, connection, days, 6 + n // 10, minute=n % 10)
+    minutes = [(6 + n // 10, n % 10) for n in range(40)]
+    _write(core, connection, [_ended(days, hour, n) for days in range(7, 43, 7) for hour, n in minutes])
     found = anomalies.find(core)
     assert [(one.account_id, one.anomaly.kind.value, one.anomaly.value) for one in found] == [
         (connection.source_account_id, "volume_drop", 0.0)
     ]
-
-
-def _add(
-    core: Core, connection: Connection, days: int, hour: int, failed_in: str | None = None, *, minute: int = 0
-) -> None:
-    """Ended at this hour, so many days ago, well or in this step."""
-    day = (seeded_history.at("31 00:00:00") + timedelta(hours=2)).date() - timedelta(days=days)
-    ended = datetime(day.year, day.month, day.day, hour, minute, tzinfo=seeded_history.ZONE).astimezone(UTC)
-    status = "dead" if failed_in else "success"
-    times = {"created_at": ended, "started_at": ended, "completed_at": ended, "changed_at": ended}
-    step, code = failed_in or "verify_publication", "auth_expired" if failed_in else None
-    job = factories.add_job(core, connection, **times, status=status, attempts=1, step=step, error_code=code)
-    state = "failed" if failed_in else "success"
-    tried = {"job_id": job, "n": 1, "state": state, "step": step, "error_code": code}
     with core.begin() as tx:
-        tx.execute(insert(attempts).values(**tried, started_at=ended, ended_at=ended))
+        factories.change_row(tx, flow.connections, connection.id, status="paused")
+    assert anomalies.find(core) == [], "who paused it wished it"
+
+
+def test_what_accounts_share_is_told_of_once_for_all_of_them(core: Core) -> None:
+    """Each alone has too few failures to tell; the proxy between them has enough."""
+    every = [factories.add_connection(core) for _ in range(3)]
+    for connection in every:
+        _write(core, connection, [_ended(days, hour) for days in range(1, 43) for hour in (9, 10, 11)], proxy="p:1")
+        _write(core, connection, [_ended(0, 10, 2)], "publish_video", proxy="p:1")
+        _write(core, connection, [_ended(0, 11, 5)], "publish_video", proxy="p:1")
+    (found,) = anomalies.tell(core)
+    ends = sorted(one.destination_account_id for one in every)
+    assert (found.account_id, found.anomaly.kind, found.anomaly.posts) == (None, "success_drop", 6)
+    assert found.about in ("proxy:p:1", "platform:youtube") and list(found.members) == ends
+    assert anomalies.tell(core) == []
+    (told,) = factories.rows(core, outbox, kind="anomaly")
+    assert told["payload"]["what"].startswith("Success fell (") and "Concerned: " in told["payload"]["error"]
+
+
+def _ended(days: int, hour: int, minute: int = 0) -> datetime:
+    """So many days ago, in Berlin."""
+    day = (seeded_history.at("31 00:00:00") + timedelta(hours=2)).date() - timedelta(days=days)
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=seeded_history.ZONE).astimezone(UTC)
+
+
+def _write(
+    core: Core, connection: Connection, ended: Sequence[datetime], failed_in: str | None = None, proxy: str = "direct"
+) -> None:
+    """A job with its one attempt for each of these instants, well or failed in this step."""
+    step, code = failed_in or "verify_publication", "auth_expired" if failed_in else None
+    status = "dead" if failed_in else "success"
+    seen = [{"account_id": connection.source_account_id, "url": "u", "caption": "", "seen_at": at} for at in ended]
+    names = [{"platform_post_id": f"{connection.id}-{at.isoformat()}", "posted_at": at} for at in ended]
+    with core.begin() as tx:
+        adding = insert(flow.source_posts).returning(flow.source_posts.c.id, sort_by_parameter_order=True)
+        posts = tx.execute(adding, [one | more for one, more in zip(seen, names, strict=True)]).scalars().all()
+        jobs = [
+            {
+                "connection_id": connection.id,
+                "source_post_id": post,
+                "root_post_id": post,
+                "status": status,
+                **dict.fromkeys(("created_at", "started_at", "completed_at", "changed_at"), at),
+                "attempts": 1,
+                "step": step,
+                "error_code": code,
+            }
+            for post, at in zip(posts, ended, strict=True)
+        ]
+        made = tx.execute(insert(flow.jobs).returning(flow.jobs.c.id, sort_by_parameter_order=True), jobs).scalars()
+        tried = {"n": 1, "state": "failed" if failed_in else "success", "step": step, "error_code": code}
+        rows = [
+            tried | {"job_id": job, "proxy": proxy, "started_at": at, "ended_at": at}
+            for job, at in zip(made.all(), ended, strict=True)
+        ]
+        tx.execute(insert(flow.attempts), rows)
