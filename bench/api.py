@@ -9,10 +9,7 @@ are rows that report their progress every second, and the client shares the mach
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -20,22 +17,20 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import httpx
-import psutil
 from sqlalchemy import text
 from websockets.asyncio.client import connect
 
-from bench import history
+from bench import door, history
+from bench.door import Door
 from bench.figures import percentile, row
 from bench.history import CONNECTIONS, JOBS
 from forwarder_core.clock import SystemClock
 from forwarder_core.db import events, jobs
 from forwarder_core.domain.jobs import Lease, Step
-from forwarder_core.embedded.ports import free_port
 from forwarder_core.services.context import Core
 from forwarder_core.services.transforming import ffmpeg_of
 
@@ -48,21 +43,20 @@ _LISTENERS = 200
 _IDLE_S = 20.0
 _MOST_MS = 100.0
 _MOST_PERCENT = 5.0
-_ROOT = Path(__file__).resolve().parents[1]
 _ENCODE = "-f lavfi -i testsrc2=size=1080x1920:rate=30 -c:v libx264 -preset medium -f null -"
 
 
 def measure(rounds: int = 3) -> dict[str, Any]:
     """`{metric: {ours, baseline, ratio, unit, rounds}}`; a round is half a minute."""
     now = datetime.now(UTC)
-    with history.core(now=now, clock=SystemClock()) as core, _door(core) as (base, door):
-        token = _token(base, core)
+    with history.core(now=now, clock=SystemClock()) as core, door.running(core) as opened:
+        base, token = opened.base, opened.token()
         with _running_jobs(core, now), _encodes(core):
             asyncio.run(_asked(base, token, Random(1), _WARM_S))
-            before = _cpu_s(door)
+            before = opened.cpu_s()
             times = [asyncio.run(_asked(base, token, Random(n), _ROUND_S)) for n in range(rounds)]
-            spent = 1000 * (_cpu_s(door) - before) / (rounds * _ROUND_S * _RATE)
-        idle = [asyncio.run(_idle(base, token, door)) for _ in range(rounds)]
+            spent = 1000 * (opened.cpu_s() - before) / (rounds * _ROUND_S * _RATE)
+        idle = [asyncio.run(_idle(opened, token)) for _ in range(rounds)]
     found = {
         f"{kind}_p{share}": row([1000 * percentile(one[kind], share / 100) for one in times], [_MOST_MS], "ms")
         for kind in _KINDS
@@ -144,8 +138,9 @@ async def _client(base: str, token: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def _idle(base: str, token: str, door: psutil.Process) -> float:
+async def _idle(door: Door, token: str) -> float:
     """CPU of the door, in percent of a core, while 200 listen and nothing happens: half of them by each way."""
+    base = door.base
     async with _client(base, token) as client, AsyncExitStack() as held:
         for _ in range(_LISTENERS // 2):
             headers = {"Authorization": f"Bearer {token}"}
@@ -155,62 +150,12 @@ async def _idle(base: str, token: str, door: psutil.Process) -> float:
             if stream.status_code != 200:
                 raise RuntimeError(f"a listener was refused: {stream.status_code}")
         await asyncio.sleep(2)
-        begun, before = time.monotonic(), _cpu_s(door)
+        begun, before = time.monotonic(), door.cpu_s()
         await asyncio.sleep(_IDLE_S)
-        return 100 * (_cpu_s(door) - before) / (time.monotonic() - begun)
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+        return 100 * (door.cpu_s() - before) / (time.monotonic() - begun)
 
 
 # ---- what happens beside ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _door(core: Core) -> Iterator[tuple[str, psutil.Process]]:
-    """As it is started for people, with an administrator of its own."""
-    port = free_port()
-    settings = core.settings.model_copy(update={"bind": f"127.0.0.1:{port}", "admin_password": _password(core)})
-    env = {"PATH": os.defpath, "PYTHONPATH": str(_ROOT), **settings.environment()}
-    patient = ["--no-access-log", "--timeout-keep-alive", "60"]  # a pause of the client's is no reason to hang up
-    argv = [sys.executable, "-m", "uvicorn", "admin_app.asgi:app", "--port", str(port), *patient]
-    base = f"http://127.0.0.1:{port}"
-    with (core.settings.home / "door.log").open("wb") as log:
-        door = subprocess.Popen(argv, cwd=core.settings.home, env=env, stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + 60
-            while not _answers(base):
-                if door.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError((core.settings.home / "door.log").read_text()[-2_000:])
-                time.sleep(0.1)
-            yield base, psutil.Process(door.pid)
-        finally:
-            door.terminate()
-            door.wait(30)
-
-
-def _answers(base: str) -> bool:
-    try:
-        return httpx.get(f"{base}/api/health/simple", trust_env=False, timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _password(core: Core) -> str:
-    """Made once, kept in the folder that goes with the bench."""
-    kept = core.settings.home / "bench-password"
-    if not kept.exists():
-        kept.write_text(f"Bench-1-{secrets.token_urlsafe(16)}")
-    return kept.read_text()
-
-
-def _token(base: str, core: Core) -> str:
-    body = {"username": core.settings.admin_username, "password": _password(core)}
-    answer = httpx.post(f"{base}/api/login", json=body, trust_env=False)
-    answer.raise_for_status()
-    return str(answer.json()["token"])
 
 
 @contextmanager

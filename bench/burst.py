@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from bench import stack
 from bench.figures import row
-from bench.forward import SECONDS, PlainScript, make_clip
+from bench.script import SECONDS, PlainScript, make_clip
 from forwarder_core.services import tunables
 from forwarder_core.simulator.drill import Author, Ground, Lane, lay_lanes
 
@@ -26,7 +26,6 @@ POSTS = 100
 AT_ONCE = 15
 _EVERY_S = 5.0
 _PATIENCE_S = 1_200.0
-_IDLE_S = 30.0
 _LAST_END_S = 2.0  # a run's process ends after its job, and is counted with its parent
 _LEAST_A_MINUTE = 60.0
 _MOST_CPU_ON_TOP_S = 0.5
@@ -59,11 +58,11 @@ def measure(rounds: int = 1) -> dict[str, Any]:
         lanes = lay_lanes(ground, CONNECTIONS, every_s=_EVERY_S, destinations=("youtube",), at_once=CONNECTIONS)
         author = Author(ground, 1, [clip])
         _drain(up, lanes, author, CONNECTIONS)  # warms every account
-        idle = _idle_share(up)
+        at_rest = up.share_at_rest()
         burst = _drain(up, lanes, author, POSTS)
         post_id = author.post(lanes[0].source)
-        script = PlainScript(up).warm_cpu_s(lanes[0].source.account_id, post_id, _WARM_POSTS)
-    each = (burst.cpu_s - idle * burst.seconds) / POSTS
+        script = PlainScript(up).warm_cpu_s(lanes[0].source.account_id, post_id, _WARM_POSTS, clip)
+    each = (burst.cpu_s - at_rest * burst.seconds) / POSTS
     added = (burst.memory - burst.at_rest) / 1e6
     return {
         "forwards_a_minute_beside_the_goal": row([60 * POSTS / burst.seconds], [_LEAST_A_MINUTE], "/min"),
@@ -72,14 +71,6 @@ def measure(rounds: int = 1) -> dict[str, Any]:
         "memory_added_beside_the_limit": row([added], [_MOST_MB_MORE], "MB"),
         "slowest_connection_beside_the_fastest": row([max(burst.waits)], [min(burst.waits)], "s"),
     }
-
-
-def _idle_share(up: stack.Stack) -> float:
-    """CPU seconds a second while nothing is to be forwarded."""
-    before = up.usage()
-    up.rest(_IDLE_S)
-    spent = up.usage().since(before)
-    return spent.total_cpu_s / spent.at
 
 
 def _drain(up: stack.Stack, lanes: list[Lane], author: Author, posts: int) -> Drained:

@@ -1,14 +1,15 @@
 """The stack under measurement, in a folder of its own, and what its processes use.
 
-What lives here: bringing it up without the door, and reading CPU, memory and sessions, part by part. The fact to know:
-ended children count with their parent, PostgreSQL counts as a part, and the simulated platforms count never.
+What lives here: bringing it up, with or without the door, and reading CPU, memory and sessions, part by part. The fact
+to know: ended children count with their parent, PostgreSQL counts as a part, and the simulated platforms count never.
 """
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,20 @@ from pathlib import Path
 import psutil
 from sqlalchemy import text
 
-from forwarder_core.cli.demo import stage_of, up
+from forwarder_core import db
+from forwarder_core.cli.demo import stage_of
 from forwarder_core.db.engine import connect
-from forwarder_core.embedded.bring_up import Running
-from forwarder_core.embedded.stack import Part
+from forwarder_core.embedded.bring_up import Plan, Running, bring_up
+from forwarder_core.embedded.databases import Databases
+from forwarder_core.embedded.ports import LOOPBACK
+from forwarder_core.embedded.stack import DEMO, ONCE, Part, choose_ports
 from forwarder_core.services.context import Core
 from forwarder_core.settings import Settings
+from forwarder_core.simulator import demo
 from forwarder_core.simulator.client import ControlClient
 
 POSTGRES = "postgres"
+WHOLE, WITHOUT_DOOR, WORLD_ONLY = DEMO, ONCE, frozenset({Part.SIMULATOR})
 _LOOK_S = 0.05
 
 
@@ -35,10 +41,14 @@ class Usage:
     at: float
     cpu_s: Mapping[str, float]
     sessions: int
+    pids: Mapping[str, int]
 
     def since(self, before: Usage) -> Usage:
-        spent = {part: spent - before.cpu_s.get(part, 0.0) for part, spent in self.cpu_s.items()}
-        return Usage(self.at - before.at, spent, self.sessions - before.sessions)
+        """Raises ValueError where a part died and was started anew in between: that is no measurement."""
+        if self.pids != before.pids:
+            raise ValueError(f"Processes changed in the middle of a measurement: {before.pids}, then {self.pids}")
+        spent = {part: spent - before.cpu_s[part] for part, spent in self.cpu_s.items()}
+        return Usage(self.at - before.at, spent, self.sessions - before.sessions, self.pids)
 
     @property
     def total_cpu_s(self) -> float:
@@ -53,8 +63,9 @@ class Stack:
     postmaster: int
 
     def usage(self) -> Usage:
-        cpu = {part: sum(map(_cpu_of, self._family(pid))) for part, pid in self._parts().items()}
-        return Usage(time.monotonic(), cpu, self._sessions())
+        pids = self._parts()
+        cpu = {part: sum(map(_cpu_of, self._family(pid))) for part, pid in pids.items()}
+        return Usage(time.monotonic(), cpu, self._sessions(), pids)
 
     def memory(self) -> dict[str, int]:
         """Bytes of each part, shared pages divided among those that share them (PSS)."""
@@ -73,6 +84,13 @@ class Stack:
         end = time.monotonic() + seconds
         self.wait_until(lambda: time.monotonic() >= end, seconds + 1)
 
+    def share_at_rest(self, seconds: float = 30.0) -> float:
+        """CPU seconds a second while nothing is to be forwarded."""
+        before = self.usage()
+        self.rest(seconds)
+        spent = self.usage().since(before)
+        return spent.total_cpu_s / spent.at
+
     def _parts(self) -> dict[str, int]:
         ours = {name: pid for name, pid in self.running.supervisor.pids.items() if name != Part.SIMULATOR}
         return {**ours, POSTGRES: self.postmaster}
@@ -88,14 +106,23 @@ class Stack:
 
 
 @contextmanager
-def running(*, whole: bool = False) -> Iterator[Stack]:
-    """A stack against simulated platforms; `whole`: with the door and Dagster's web server."""
+def running(parts: Collection[Part] = WITHOUT_DOOR) -> Iterator[Stack]:
+    """A stack of these parts against simulated platforms, with its administrator's password made up."""
     with tempfile.TemporaryDirectory(prefix="forwarder-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as an unprivileged user
-        with up(Settings(home=Path(folder)), "demo" if whole else "once", lambda line: None) as brought_up:
+        ports = choose_ports(Settings(home=Path(folder)))
+        gateway, control = f"http://{LOOPBACK}:{ports.gateway}", f"http://{LOOPBACK}:{ports.control}/__control"
+        settings = demo.settings_of(Settings(home=Path(folder)), gateway=gateway, control=control)
+        settings = settings.model_copy(update={"admin_password": f"Bench-1-{secrets.token_urlsafe(16)}"})
+        plan = Plan(settings=settings, mode="demo", parts=parts, ports=ports)
+        with bring_up(plan, prepare=lambda _, made: _migrate(made), report=lambda line: None) as brought_up:
             stage = stage_of(brought_up)
             yield Stack(brought_up, stage.core, stage.world, _postmaster(brought_up))
             stage.core.engine.dispose()
+
+
+def _migrate(databases: Databases) -> None:
+    db.migrate(databases.forwarder)
 
 
 def _postmaster(brought_up: Running) -> int:

@@ -1,0 +1,86 @@
+"""The bench `history`: what a stack costs and how soon it acts, before a past of a million jobs and after.
+
+One stack, 100 connections at rest and six busy ones, measured twice: at rest, latency, forwards. In between its
+connections are given a year of jobs with publications, decisions and attempts, five log events each, and 10,000 live
+partitions. Ours is after, the baseline before: no ratio shall be beyond 1.1. The fact to know: the analytics of that
+year are computed in between, as a system that lived through it had done day by day.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+from bench import forward, history, idle, latency, stack
+from bench.figures import row
+from forwarder_core.services import analytics_days
+from forwarder_core.simulator.drill import Ground, Lane, lay_lanes
+from forwarder_pipelines import partitions
+
+_SETTLE_S = 60.0
+_POSTS = 20
+_AT_ONCE = 5
+
+
+def measure(rounds: int = 1, jobs: int = history.JOBS) -> dict[str, Any]:
+    """`{metric: {ours, baseline, ratio, unit, rounds}}`; a round is ten minutes, and one will do."""
+    with stack.running(stack.WHOLE) as up:
+        bench = _Bench(up)
+        before = [bench.look() for _ in range(rounds)]
+        _live_through(up, bench.lanes, jobs or history.JOBS)
+        after = [bench.look() for _ in range(rounds)]
+    units = {"cpu": "CPU-s", "rest": "% of a core", "memory": "MB"}
+    return {
+        name: row(
+            [value for one in after for value in one[name]],
+            [value for one in before for value in one[name]],
+            units.get(name.partition("_")[0], "s"),
+            digits=3,
+        )
+        for name in before[0]
+    }
+
+
+class _Bench:
+    def __init__(self, up: stack.Stack) -> None:
+        self._up = up
+        resting = idle.lay(up)
+        busy = lay_lanes(
+            Ground(up.core, up.world, Random(1)),
+            forward.LANES + 1,
+            every_s=forward.EVERY_S,
+            destinations=("youtube",),
+            at_once=forward.LANES + 1,
+            first=idle.CONNECTIONS + 1,
+        )
+        self.lanes = [*resting, *busy]
+        self._latency, self._forward = latency.Bench(up, busy[0]), forward.Bench(up, busy[1:])
+        self._latency.forward(1)  # both warm
+        self._forward.forward("compliant", _AT_ONCE)
+
+    def look(self) -> dict[str, list[float]]:
+        """Values by metric, the first word of its name telling their unit."""
+        self._up.rest(_SETTLE_S)
+        rest = idle.look(self._up)
+        begun, ended = self._latency.forward(_POSTS)
+        many = self._forward.forward("compliant", _AT_ONCE)
+        return {
+            "rest_cpu_of_everything": [sum(rest.cpu.values())],
+            "memory_of_everything": [sum(rest.memory.values())],
+            "known_to_begun": begun,
+            "known_to_live": ended,
+            f"wall_of_{_AT_ONCE}_forwards_at_once": [many.moving_s],
+            f"cpu_of_a_forward_{_AT_ONCE}_at_once": [many.cost.cpu_s],
+        }
+
+
+def _live_through(up: stack.Stack, lanes: list[Lane], jobs: int) -> None:
+    dagster = create_engine(up.running.databases.dagster)
+    of = history.Lanes([lane.connection_id for lane in lanes], [lane.source.account_id for lane in lanes])
+    history.fill(up.core, dagster, of, jobs, partitions=partitions.posts.name or "")
+    analytics_days.refresh_due(up.core)
+    with dagster.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
+        session.execute(text("CHECKPOINT"))
+    dagster.dispose()
