@@ -13,16 +13,15 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
-from dagster._core.launcher import CheckRunHealthResult, ResumeRunContext, WorkerStatus
-from dagster._grpc.types import ResumeRunArgs
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, ResumeRunContext, WorkerStatus
+from dagster._grpc.types import ExecuteRunArgs, ResumeRunArgs
 from dagster._serdes import pack_value
-from dagster_celery.config import TASK_RESUME_JOB_NAME
+from dagster_celery.config import TASK_EXECUTE_JOB_NAME, TASK_RESUME_JOB_NAME
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
-from dagster_celery.tasks import create_resume_job_task
 
 from forwarder_core.services import heartbeats
-from forwarder_pipelines.resources import this_core
+from forwarder_pipelines.opening import this_core
 
 SILENT_AFTER = timedelta(seconds=90)  # a worker beats every ten
 
@@ -44,22 +43,28 @@ class CeleryLauncher(CeleryRunLauncher):
             self._instance.report_run_canceled(run, "Canceled before a worker took it.")
         return True
 
+    def launch_run(self, context: LaunchRunContext) -> None:
+        self._send(context.dagster_run, ExecuteRunArgs, TASK_EXECUTE_JOB_NAME, "execute_job_args_packed")
+
     def resume_run(self, context: ResumeRunContext) -> None:
-        run = context.dagster_run
+        self._send(context.dagster_run, ResumeRunArgs, TASK_RESUME_JOB_NAME, "resume_job_args_packed")
+
+    def _send(
+        self, run: dg.DagsterRun, args: type[ExecuteRunArgs] | type[ResumeRunArgs], task: str, argument: str
+    ) -> None:
+        """By the task's name alone: upstream registers the task anew for each run, and Celery warns of the second."""
         if run.job_code_origin is None:
             raise dg.DagsterInvariantViolationError(f"Run {run.run_id} does not say where its code is.")
-        args = ResumeRunArgs(
-            job_origin=run.job_code_origin,
-            run_id=run.run_id,
-            instance_ref=self._instance.get_ref(),
-            set_exit_code_on_failure=True,
+        packed = pack_value(
+            args(
+                job_origin=run.job_code_origin,
+                run_id=run.run_id,
+                instance_ref=self._instance.get_ref(),
+                set_exit_code_on_failure=True,
+            )
         )
-        task = create_resume_job_task(self.celery)
-        self._launch_celery_task_run(
-            run=run,
-            task_signature=task.si(resume_job_args_packed=pack_value(args)),
-            routing_key=TASK_RESUME_JOB_NAME,
-        )
+        signature = self.celery.signature(task, kwargs={argument: packed}, immutable=True)
+        self._launch_celery_task_run(run=run, task_signature=signature, routing_key=task)
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         task = self._task_of(run)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -19,9 +20,11 @@ from kombu.entity import Queue
 
 from forwarder_core.errors import StartError
 from forwarder_core.services import heartbeats, recovery
+from forwarder_core.services.context import Core
+from forwarder_core.services.recovery import RunControl
 from forwarder_pipelines.celery_launcher import CeleryLauncher
 from forwarder_pipelines.launching.warm import warm
-from forwarder_pipelines.resources import this_core
+from forwarder_pipelines.opening import this_core
 from forwarder_pipelines.run_control import DagsterRunControl
 
 BEAT_EVERY_S = 10.0
@@ -40,6 +43,7 @@ def main(arguments: list[str]) -> int:
     if not isinstance(launcher, CeleryLauncher):
         raise StartError("This installation has no Celery launcher.", action="Set FORWARDER_LAUNCHER=celery.")
     app, queues = launcher.celery, given.queues.split(",")
+    app.conf.worker_redirect_stdouts = False  # into a logger that writes to them: what is said would be lost
     app.conf.task_queues = [_queue(name) for name in queues]
     create_execute_job_task(app)
     create_resume_job_task(app)
@@ -62,15 +66,15 @@ def _queue(name: str) -> Any:
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _begin(sender: Any, **_: Any) -> None:
-    def beat() -> None:
+    def beat(take_back: Callable[[Core, RunControl], object] = recovery.reap) -> None:
         core = this_core()
         try:
             heartbeats.beat(core, str(sender.hostname), kind="celery")
-            recovery.reap(core, DagsterRunControl(dg.DagsterInstance.get()))
+            take_back(core, DagsterRunControl(dg.DagsterInstance.get()))
         finally:
             core.engine.dispose()
 
-    beat()
+    beat(recovery.sweep)  # what this machine carried when it died is proven dead, and need not wait for its lease
     sender.timer.call_repeatedly(BEAT_EVERY_S, beat)
 
 

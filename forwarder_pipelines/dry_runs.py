@@ -9,7 +9,8 @@ from forwarder_core.domain.requests import Request
 from forwarder_core.errors import ForwarderError
 from forwarder_core.logs import redact
 from forwarder_core.services import dry_running
-from forwarder_pipelines.resources import DISPATCH_TAG, REQUEST_TAG, this_core
+from forwarder_pipelines.opening import this_core
+from forwarder_pipelines.resources import DISPATCH_TAG, REQUEST_TAG
 
 
 @dg.op(description="Fetch, transform and word the newest posts; nothing is written at the destination.")

@@ -7,7 +7,10 @@ not fire when a worker dies, so the run-failure sensor looks too. Whoever comes 
 import dagster as dg
 
 from forwarder_core.services import dry_running, recovery
-from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG, this_core
+from forwarder_pipelines.opening import this_core
+from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG
+
+LOOK_S = 10  # each look costs the daemon what a tick of a watch sensor costs
 
 
 @dg.failure_hook(name="close_attempt_hook")
@@ -21,7 +24,7 @@ def close_attempt_hook(context: dg.HookContext) -> None:
     run_status=dg.DagsterRunStatus.FAILURE,
     name="run_failure_sensor",
     default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=LOOK_S,
     description="Takes back the job of a run that failed without closing it, as when its worker died.",
 )
 def run_failure_sensor(context: dg.RunStatusSensorContext) -> None:
@@ -35,7 +38,7 @@ def run_failure_sensor(context: dg.RunStatusSensorContext) -> None:
     run_status=dg.DagsterRunStatus.CANCELED,
     name="run_canceled_sensor",
     default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=LOOK_S,
     description="The same for a run that was terminated.",
 )
 def run_canceled_sensor(context: dg.RunStatusSensorContext) -> None:

@@ -2,16 +2,17 @@
 
 `python -m forwarder_pipelines.keeper`; stops on SIGTERM between two rounds. Killing it at any moment loses nothing.
 Alerts have a thread of their own: a slow Telegram delays no rescue. So has each sign-in a person takes part in.
+The fact to know: Dagster is imported only when a dead run is to be closed, so nothing imported here may import it.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import signal
 import threading
 from types import FrameType
 
-import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder_core.errors import ForwarderError
@@ -32,8 +33,7 @@ from forwarder_core.services import (
 from forwarder_core.services.context import Core
 from forwarder_core.services.interactive_login import Ticket
 from forwarder_core.services.recovery import RunControl
-from forwarder_pipelines.resources import this_core
-from forwarder_pipelines.run_control import DagsterRunControl
+from forwarder_pipelines.opening import this_core
 
 ROUND_S = 2.0
 _SEND_ROUND_S = 2.0
@@ -45,6 +45,19 @@ _MOST_SIGN_INS = 3  # at once; each holds a thread for as long as its person nee
 _LAST_WORD_S = 3.0  # a sign-in that waits for its person ends within
 _LAST_SEND_S = 20.0  # one call of Telegram ends within
 log = logging.getLogger("forwarder.keeper")
+
+
+class RunsOnDemand:
+    """The `RunControl` of this installation; Dagster takes 40 MB and two seconds, and most days have no dead run."""
+
+    def __init__(self) -> None:
+        self._control: RunControl | None = None
+
+    def close(self, run_id: str, reason: str) -> None:
+        if self._control is None:
+            of_dagster = importlib.import_module("forwarder_pipelines.run_control").DagsterRunControl
+            self._control = of_dagster.of_this_installation()
+        self._control.close(run_id, reason)
 
 
 def one_round(core: Core, runs: RunControl) -> None:
@@ -145,17 +158,16 @@ def main() -> None:
         threading.Thread(target=loop, args=(core, stopping), name=loop.__name__, daemon=True)
         for loop in (send_alerts, send_by_other_roads, listen, watch_pulses, sign_people_in, finish_backfills)
     ]
-    with dg.DagsterInstance.get() as instance:
-        runs = DagsterRunControl(instance)
-        for loop in loops:
-            loop.start()
-        recovery.sweep(core, runs)
-        log.info("Keeper started")
-        while not stopping.wait(ROUND_S) and all(loop.is_alive() for loop in loops):
-            try:
-                one_round(core, runs)
-            except (SQLAlchemyError, ForwarderError, dg.DagsterError) as e:
-                log.warning("A round was left out: %s", type(e).__name__)
+    runs = RunsOnDemand()
+    for loop in loops:
+        loop.start()
+    recovery.sweep(core, runs)
+    log.info("Keeper started")
+    while not stopping.wait(ROUND_S) and all(loop.is_alive() for loop in loops):
+        try:
+            one_round(core, runs)
+        except (SQLAlchemyError, ForwarderError) as e:
+            log.warning("A round was left out: %s", type(e).__name__)
     _end(loops, stopping)
 
 

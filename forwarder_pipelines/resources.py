@@ -1,33 +1,17 @@
-"""What ops and sensors are given: the core of this process, and the carrier of this run's job.
-
-Nothing is opened at import: the code server lists definitions without a database.
-"""
+"""What ops are given: the carrier of this run's job, and what passes between them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 
 import dagster as dg
 
-from forwarder_core import logs, settings
-from forwarder_core.services import journal
 from forwarder_core.services.carrying import Carrier
-from forwarder_core.services.context import Core, open_core
+from forwarder_pipelines.opening import this_core
 
 JOB_TAG = "fwd/job"
 DISPATCH_TAG = "fwd/dispatch"
 REQUEST_TAG = "fwd/request"
-
-
-@cache
-def this_core() -> Core:
-    """Opened on first use, once per process."""
-    loaded = settings.load()
-    logs.configure(loaded.log_level)
-    core = open_core(loaded, name="forwarder-run")
-    journal.install(core)
-    return core
 
 
 @dg.resource(description="The job this run carries: claimed by the first op that asks, let go at the end of the run.")

@@ -5,7 +5,7 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from forwarder_core.services import proxy_health, retention
 from forwarder_pipelines import partitions
-from forwarder_pipelines.resources import this_core
+from forwarder_pipelines.opening import this_core
 
 KEPT_PARTITIONS = 5_000  # Dagit slows down with tens of thousands
 MOST_RUNS = 500  # an hour: a run takes 27 ms to delete, and a day has no more than that
@@ -54,8 +54,15 @@ def proxy_check_job() -> None:
     check_proxies()
 
 
+def _is_clean_up_due(context: dg.ScheduleEvaluationContext) -> bool:
+    return retention.is_due(this_core(), context.scheduled_execution_time)
+
+
 retention_schedule = dg.ScheduleDefinition(
-    job=retention_job, cron_schedule="17 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+    job=retention_job,
+    cron_schedule=f"{retention.MINUTE} * * * *",
+    should_execute=_is_clean_up_due,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 
 proxy_check_schedule = dg.ScheduleDefinition(

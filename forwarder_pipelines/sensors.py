@@ -17,7 +17,8 @@ from forwarder_pipelines import dry_runs, partitions
 from forwarder_pipelines.dry_runs import dry_run_job
 from forwarder_pipelines.hooks import run_canceled_sensor, run_failure_sensor
 from forwarder_pipelines.jobs import forward_job
-from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG, this_core
+from forwarder_pipelines.opening import this_core
+from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG
 
 WATCH_SHARDS = 2
 TICK_S = 5  # the daemon's own floor

@@ -2,8 +2,9 @@
 
 Dagster's own class opens a session for every query outside its web server: with nothing to do that was 24 sessions a
 second, and three fifths of the whole stack's CPU (`./run bench idle`). Here all instances of a process share one small
-pool. The fact to know: this sets a private attribute of the three storages, as their own `optimize_for_webserver` does;
-the web server still calls that and so has pools of its own.
+pool. The fact to know: this sets private attributes, the three storages' engine as their own `optimize_for_webserver`
+does; the web server still calls that and so has pools of its own. Nothing of ours rests on Dagster's rows, so their
+commits do not wait for the disk: a database that crashes forgets what Dagster wrote in its last half second.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import pg_url_from_config
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import make_url
+
+from forwarder_core import db
+from forwarder_pipelines.calm_storage import CalmEventLogStorage, CalmRunStorage, CalmScheduleStorage
 
 _KEPT = 3  # a query inside another's transaction takes a second session
 _engines: dict[tuple[int, str], Engine] = {}  # by process: an engine does not survive a fork
@@ -34,8 +39,12 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         super().__init__(postgres_url, should_autocreate_tables and key not in _engines, inst_data)
         if key not in _engines:
             _engines[key] = _pool(postgres_url)
+        self._run_storage = CalmRunStorage(postgres_url, should_autocreate_tables=False)
+        self._event_log_storage = CalmEventLogStorage(postgres_url, should_autocreate_tables=False)
+        self._schedule_storage = CalmScheduleStorage(postgres_url, should_autocreate_tables=False)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = _engines[key]
+            storage.should_autocreate_tables = should_autocreate_tables
 
     @classmethod
     def from_config_value(
@@ -47,13 +56,15 @@ class PooledPostgresStorage(DagsterPostgresStorage):
 
 def _pool(url: str) -> Engine:
     """A burst of threads opens sessions beyond those kept, and closes them; nobody waits for one."""
-    return create_engine(
+    options = make_url(url).query.get("options", "")
+    engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
         pool_size=_KEPT,
         max_overflow=-1,
-        pool_pre_ping=True,  # the server may have been restarted
+        connect_args={"options": f"{options} -c synchronous_commit=off".strip()},
     )
+    return db.drop_dead_sessions(engine)
 
 
 def read_ref(dagster_home: str) -> InstanceRef:

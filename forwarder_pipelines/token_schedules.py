@@ -3,7 +3,7 @@
 import dagster as dg
 
 from forwarder_core.services import token_watch
-from forwarder_pipelines.resources import this_core
+from forwarder_pipelines.opening import this_core
 
 
 @dg.op(description="Renew every credential that ends soon; one that fails delays no other.")

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from forwarder_core.services import summaries, watching
-from forwarder_pipelines.resources import this_core
+from forwarder_pipelines.opening import this_core
 
 
 @dg.op(description="Measure what has a threshold; tell what began and what ended.")

@@ -6,32 +6,61 @@ psycopg 2. SQLAlchemy gives a bare `postgresql://` to psycopg 3, so a URL withou
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from forwarder_core.errors import DatabaseUnreachable
 
 Tx = Connection  # one open transaction; every query function takes it first
 
 _CLOCK_SYNC_S = 30.0
+# A server that is cut off says nothing, and by itself TCP waits for a quarter of an hour: half a minute will do.
+_LINK = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 
 
 def connect(url: str, *, pool_size: int = 5, name: str = "forwarder") -> Engine:
     """An engine on `url`, whatever driver it names. Opens nothing yet."""
     target = make_url(url).set(drivername="postgresql+psycopg")
-    return create_engine(
+    engine = create_engine(
         target,
         pool_size=pool_size,
         max_overflow=10,
-        pool_pre_ping=True,
         hide_parameters=True,  # an error text must not carry a row's values
-        connect_args={"connect_timeout": 5, "application_name": name},
+        connect_args={"connect_timeout": 5, "application_name": name, **_LINK},
     )
+    return drop_dead_sessions(engine)
+
+
+def drop_dead_sessions(engine: Engine) -> Engine:
+    """Never hand out a session whose server has ended it, as a restart does; a fresh one takes its place.
+
+    A server that ends a session says so, and the socket of one at rest is silent otherwise. So the question that
+    `pool_pre_ping` puts to the server before every use is put only to a socket that has something to say.
+    """
+
+    @event.listens_for(engine, "checkout")
+    def look(session: Any, record: object, proxy: object) -> None:
+        dialect = engine.dialect
+        try:
+            if _has_spoken(session.fileno()):
+                dialect.do_ping(session)
+        except dialect.loaded_dbapi.Error as e:
+            raise DisconnectionError("The server has ended this session.") from e
+
+    return engine
+
+
+def _has_spoken(socket: int) -> bool:
+    poll = select.poll()  # select() knows no socket beyond the 1024th
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def check(engine: Engine) -> None:

@@ -22,7 +22,7 @@ from forwarder_core.services import (
     tokens,
 )
 from forwarder_core.services.analytics import View
-from forwarder_pipelines.resources import this_core
+from forwarder_pipelines.opening import this_core
 
 Made = dg.MaterializeResult[None]
 GROUP = "analytics"

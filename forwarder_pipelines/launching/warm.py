@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import gc
 import importlib
+import pkgutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from forwarder_core.connectors import registry
+from forwarder_core.connectors.base import Role
+from forwarder_core.domain import schedule_rules
 from forwarder_core.errors import StartError
 
 DEFINITIONS = "forwarder_pipelines.definitions"
@@ -32,6 +36,8 @@ _LATE = (
     "psycopg2.extras",
     "upath.implementations.local",
 )
+# Python's 700 has a run collect hundreds of times in its seconds; so many unreachable ones are a few megabytes.
+_NEW_OBJECTS_BEFORE_A_COLLECTION = 50_000
 
 
 class NotForkable(StartError):
@@ -44,14 +50,26 @@ def warm(definitions: str = DEFINITIONS) -> None:
     repository = importlib.import_module(definitions).definitions.get_repository_def()
     for job in repository.get_all_jobs():
         repository.get_maybe_subset_job_def(job.name)
-    for spec in registry.specs().values():
-        for where in spec.roles.values():
-            importlib.import_module(f"forwarder_core.platforms.{spec.platform}.{where.partition(':')[0]}")
-    for module in _LATE:
+    for module in (*platform_modules(), *_LATE):
         importlib.import_module(module)
+    for spec in registry.specs().values():
+        if Role.DESTINATION in spec.roles:
+            registry.limits(spec.platform)
+    schedule_rules.zones()  # every one is looked at, by each process once
     prove_forkable()
     gc.collect()
     gc.freeze()  # what a collection would touch later stays shared with the children
+    gc.set_threshold(_NEW_OBJECTS_BEFORE_A_COLLECTION)
+
+
+def platform_modules() -> Iterator[str]:
+    """All of them, because a role may be a fork in the road that imports either way when it is taken; but no fakes, and
+    no programs that a run starts."""
+    for platform in registry.specs():
+        package = importlib.import_module(f"forwarder_core.platforms.{platform}")
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.name.startswith("fake") and not module.name.endswith("_child"):
+                yield f"{package.__name__}.{module.name}"
 
 
 def prove_forkable() -> None:

@@ -32,7 +32,7 @@ from forwarder_pipelines.launching.records import Records
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0  # the server imports for two seconds of CPU before it listens
 GRACE_S = 1.0
 # The real server with a shorter grace.
 SERVE = f"""

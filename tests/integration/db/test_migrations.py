@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from forwarder_core import db
+from forwarder_core.clock import ManualClock
+from forwarder_core.db import jobs
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import DatabaseClock, check, connect
-from forwarder_core.db.schema import SchemaNewer, config, upgrade
-from forwarder_core.db.tables import metadata
+from forwarder_core.db.schema import SchemaNewer, UnknownRevision, config, move_to
+from forwarder_core.db.tables import flow, metadata
 from forwarder_core.errors import DatabaseUnreachable, StartError
+from forwarder_core.services.context import Core
+from tests.factories import STAMP_S, add_connection, add_job, add_publication, claimed, make_core, rows
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +61,7 @@ def test_an_empty_database_gets_every_table_and_the_second_start_changes_nothing
     first = db.migrate(empty_database_url)
     with empty.begin() as tx:
         tx.execute(text("INSERT INTO users (username, password_hash, created_at) VALUES ('a', 'b', now())"))
-    assert upgrade(empty) == first
+    assert move_to(empty) == first
     assert tables(empty) == {*metadata.tables, "alembic_version"}
     with empty.begin() as tx:
         assert tx.execute(text("SELECT count(*) FROM users")).scalar_one() == 1
@@ -68,8 +76,46 @@ def test_the_migrations_make_exactly_the_tables_the_queries_are_written_for(migr
 def test_down_to_nothing_and_up_again(migrated_engine: Engine) -> None:
     run_alembic(migrated_engine, "base")
     assert tables(migrated_engine) == {"alembic_version"}
-    upgrade(migrated_engine)
+    move_to(migrated_engine)
     assert tables(migrated_engine) == {*metadata.tables, "alembic_version"}
+
+
+def test_jobs_in_flight_outlive_every_step_back_and_forth(
+    migrated_engine: Engine, database_url: str, clock: ManualClock, tmp_path: Path
+) -> None:
+    """An update that is taken back: what is running keeps its lease, what is being published keeps its place."""
+    script = ScriptDirectory.from_config(config())
+    revisions = [revision.revision for revision in script.walk_revisions()]
+    with make_core(database_url, clock, tmp_path) as core:
+        waiting, carried = (add_job(core, add_connection(core)) for _ in range(2))
+        lease = claimed(core, carried)
+        add_publication(core, carried, state="committing")
+        before = _in_flight(core)
+        for earlier in revisions[1:]:
+            assert move_to(migrated_engine, earlier) == earlier
+        move_to(migrated_engine)
+        core.engine.dispose()  # what a restarted process would do
+        assert _in_flight(core) == before
+        with core.begin() as tx:
+            assert jobs.renew(tx, lease, clock.now() + timedelta(seconds=60))
+        clock.move(STAMP_S + 1)  # it was launched together with the other, and nobody came
+        assert claimed(core, waiting)
+        with pytest.raises(IntegrityError):
+            add_publication(core, carried, state="planned")
+
+
+def _in_flight(core: Core) -> list[object]:
+    """What says that a job is carried, by whom, and that its post may be live."""
+    told = [
+        (job["id"], job["status"], job["fence"], job["lease_until"], job["dispatch_no"])
+        for job in rows(core, flow.jobs)
+    ]
+    return told + [(p["job_id"], p["state"], p["marker"], p["root_post_id"]) for p in rows(core, flow.publications)]
+
+
+def test_a_revision_there_is_not_is_refused_by_name(migrated_engine: Engine) -> None:
+    with pytest.raises(UnknownRevision, match="9999"):
+        move_to(migrated_engine, "9999")
 
 
 def test_two_starts_at_once_both_succeed(empty_database_url: str, empty: Engine) -> None:
@@ -97,12 +143,12 @@ def test_a_database_of_a_later_version_is_refused_and_left_alone(migrated_engine
         ours = tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
         tx.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
     with pytest.raises(SchemaNewer) as refused:
-        upgrade(migrated_engine)
+        move_to(migrated_engine)
     assert "from_the_future" in str(refused.value) and isinstance(refused.value, StartError)
     assert "jobs" in tables(migrated_engine)
     with migrated_engine.begin() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = :ours"), {"ours": ours})
-    assert upgrade(migrated_engine), "the lock was let go"
+    assert move_to(migrated_engine), "the lock was let go"
 
 
 def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:

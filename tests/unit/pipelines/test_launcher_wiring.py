@@ -13,7 +13,7 @@ from forwarder_core.embedded.readiness import accepts
 from forwarder_core.embedded.stack import ONCE, StackPorts, stages
 from forwarder_core.settings import Launcher, Settings
 from forwarder_pipelines.launcher import LocalRunLauncher
-from forwarder_pipelines.launching import protocol
+from forwarder_pipelines.launching import protocol, warm
 from forwarder_pipelines.storage import read_ref
 
 PORTS = StackPorts(door=1, code_server=2, webserver=3, gateway=4, control=5)
@@ -53,3 +53,12 @@ def test_the_server_is_ready_when_it_listens(tmp_path: Path) -> None:
     with closing(protocol.listen(folder)):
         assert ready()
     assert not ready(), "its socket is still there, but nobody listens"
+
+
+def test_a_platform_is_warmed_behind_its_forks_in_the_road_and_without_its_fakes() -> None:
+    warmed = set(warm.platform_modules())
+    roads = {
+        f"forwarder_core.platforms.{end}" for end in ("instagram.source", "instagram.graph_source", "youtube.source")
+    }
+    assert roads <= warmed
+    assert not [name for name in warmed if "fake" in name or name.endswith("_child")]
