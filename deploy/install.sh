@@ -2,8 +2,9 @@
 # Snapcore Forwarder on a plain Debian or Ubuntu server: HTTPS by nginx, one systemd service.
 #
 #   sudo deploy/install.sh install      asks four questions; --yes takes the answers of the options
-#   sudo deploy/install.sh update       the release this script lies in replaces the running one; back again if it does not come up
-#   sudo deploy/install.sh rollback     the release before the last update, where it can read the present database
+#   sudo deploy/install.sh update       a backup, then the release this script lies in instead of the running one; back
+#                                       again, the database too, if it does not come up
+#   sudo deploy/install.sh rollback     the release before the last update, and the database as that one knows it
 #   sudo deploy/install.sh uninstall    everything but the data; --purge: the data too
 #
 # Options: --host NAME            the name people use, such as forward.example.org
@@ -13,16 +14,18 @@
 #          --ssh-keys-only yes|no no passwords over SSH (refused while root and you have no key)
 #          --dry-run              say every step, take none
 #
+# INSTALL_ROOT=DIR in the environment: everything below DIR, for a look at what an update would do.
 # What lies where: /opt/snapcore-forwarder/releases/<id> (code, owned by root), …/current; /etc/snapcore-forwarder
 # (environment, tls); /var/lib/snapcore-forwarder (all data: back this up).
 set -euo pipefail
 
 NAME=snapcore-forwarder
 HERE="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)"
-BASE=/opt/$NAME
-ETC=/etc/$NAME
-DATA=/var/lib/$NAME
-ACME=/var/lib/$NAME-acme
+INSTALL_ROOT="${INSTALL_ROOT:-}"
+BASE=$INSTALL_ROOT/opt/$NAME
+ETC=$INSTALL_ROOT/etc/$NAME
+DATA=$INSTALL_ROOT/var/lib/$NAME
+ACME=$INSTALL_ROOT/var/lib/$NAME-acme
 OWNER=forwarder
 DOOR=127.0.0.1:8080
 COMES_UP_S=180
@@ -136,8 +139,8 @@ TEXT
   act chown "root:$OWNER" "$ETC/environment"
 }
 
-install_units() {
-  write "/etc/systemd/system/$NAME.service" 0644 <"$HERE/deploy/systemd/$NAME.service"
+install_units() { # install_units TREE
+  write "/etc/systemd/system/$NAME.service" 0644 <"$1/deploy/systemd/$NAME.service"
   if has_systemd; then
     act systemctl daemon-reload
     act systemctl enable --quiet "$NAME.service"
@@ -218,6 +221,8 @@ TEXT
 
 answers() { curl -fsS -m 3 -o /dev/null "http://$DOOR/api/health/simple" 2>/dev/null; }
 
+stop_service() { if has_systemd || ((DRY_RUN)); then act systemctl stop "$NAME"; fi; }
+
 start_and_wait() {
   if ((DRY_RUN)); then act systemctl restart "$NAME"; return; fi
   has_systemd || return 0
@@ -243,7 +248,7 @@ run_install() {
   lay_out "$release"
   switch_to "$release"
   write_environment
-  install_units
+  install_units "$HERE"
   install_certificate
   install_nginx
   close_ports
@@ -262,11 +267,10 @@ run_update() {
   release="$(release_id)"
   [[ "$before" != "$release" ]] || { say "$release is running already"; return; }
   lay_out "$release"
-  ! has_systemd || act systemctl stop "$NAME"
-  keep_database
-  write "$BASE/previous" 0644 <<<"$before"
+  stop_service
+  keep_way_back "$before" || { start_and_wait || true; die "no backup could be taken; $before goes on as it was"; }
   switch_to "$release"
-  install_units
+  install_units "$HERE"
   if start_and_wait; then
     say "updated: $before → $release"
   else
@@ -276,21 +280,43 @@ run_update() {
   fi
 }
 
-# A copy of the embedded database while nothing runs. One elsewhere is its own server's to back up.
-keep_database() {
-  [[ -d "$DATA/postgres" ]] || return 0
-  act rm -rf "$DATA/postgres-before-update"
-  act cp -a --reflink=auto "$DATA/postgres" "$DATA/postgres-before-update"
+# keep_way_back RELEASE: which release and which revision of the database to go back to, and a backup, while nothing runs.
+keep_way_back() {
+  local file revision
+  file="$DATA/backups/before-update-$(date -u +%Y%m%dT%H%M%SZ).backup"
+  act as_owner mkdir -p "$DATA/backups" || return 1
+  act as_owner "$BASE/current/run" backup "$file" || return 1
+  if ((DRY_RUN)); then revision=REVISION; else revision="$(as_owner "$BASE/current/run" migrate | sed -n 's/^Revision: //p')"; fi
+  [[ -n "$revision" ]] || return 1
+  write "$BASE/previous" 0644 <<<"$1 $revision"
+  say "backup: $file"
 }
 
+# as_owner COMMAND…: as the service's user with the service's settings. They stand in no command line.
+as_owner() (
+  local line value
+  while IFS= read -r line; do
+    [[ "$line" =~ ^[A-Z_][A-Z0-9_]*= ]] || continue
+    value="${line#*=}"
+    if [[ "$value" =~ ^\"(.*)\"$ || "$value" =~ ^\'(.*)\'$ ]]; then value="${BASH_REMATCH[1]}"; fi
+    export "${line%%=*}=$value"
+  done <"$ETC/environment"
+  export HOME="$DATA" PYTHONDONTWRITEBYTECODE=1
+  cd "$BASE/current"
+  exec runuser -u "$OWNER" -- "$@"
+)
+
+# The database goes back by steps that drop what only the newer release keeps; what was published stays known. The
+# backup is not put back by itself: restoring asks the platforms for everything published since.
 run_rollback() {
-  local previous
-  previous="$(cat "$BASE/previous" 2>/dev/null)" || die "there is no release to go back to"
+  local previous revision
+  read -r previous revision <"$BASE/previous" 2>/dev/null || die "there is no release to go back to"
   [[ -d "$BASE/releases/$previous" ]] || die "release $previous is gone"
-  ! has_systemd || act systemctl stop "$NAME"
+  stop_service
+  act as_owner "$BASE/current/run" migrate --to "$revision" || die "the database cannot be led back to $revision; its backup is in $DATA/backups"
   switch_to "$previous"
-  # The copy is not put back by itself: rows that say what was published since would be gone, and posts go out twice.
-  start_and_wait || die "$previous does not come up; if it refuses the newer database, its copy is $DATA/postgres-before-update"
+  install_units "$BASE/releases/$previous"
+  start_and_wait || die "$previous does not come up; see: journalctl -u $NAME"
   say "running: $previous"
 }
 

@@ -20,6 +20,7 @@ from forwarder_core.errors import ForwarderError, StartError
 COMMANDS = (
     "demo",
     "up",
+    "worker",
     "migrate",
     "backup",
     "restore",

@@ -8,15 +8,18 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import psutil
 import typer
 
 from forwarder_core import db
+from forwarder_core.cli import chaos_hosts
 from forwarder_core.cli.progress import reporter
+from forwarder_core.cli.worker_hosts import check_possible
 from forwarder_core.crashpoints import CrashAt
 from forwarder_core.embedded import lock
 from forwarder_core.embedded.bring_up import Plan, Running, bring_up, check_home
@@ -27,8 +30,9 @@ from forwarder_core.embedded.supervisor import Stopped
 from forwarder_core.errors import AlreadyRunning, StartError
 from forwarder_core.services.context import open_core
 from forwarder_core.settings import Launcher, Settings, load
-from forwarder_core.simulator import chaos_kills, chaos_points
-from forwarder_core.simulator.chaos import ChaosResult, Drill, Report
+from forwarder_core.simulator import chaos_kills, chaos_orders, chaos_points
+from forwarder_core.simulator.chaos import ChaosResult, Drill, Load, Report
+from forwarder_core.simulator.chaos_hosts import HostDrill, load_of
 
 _ARMED = "crash-at"
 _INTERRUPTED = 130
@@ -40,52 +44,124 @@ class LeftBehind(StartError):
 
 
 def command(
-    kills: Annotated[int, typer.Option(help="Kills at random moments, after the named points.", min=0)] = 50,
+    kills: Annotated[
+        int | None, typer.Option(help="Kills at random moments, after the named points (50; of hosts: 2).", min=0)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Repeats a schedule.", min=0)] = 1,
     points: Annotated[bool, typer.Option(help="Every named crash point first.")] = True,
+    orders: Annotated[
+        int, typer.Option(help="All core processes at once, back in so many of their 120 orders.", min=0, max=120)
+    ] = 0,
+    hosts: Annotated[
+        int, typer.Option(help="Runs on so many machines of their own; these are killed and cut off. Root only.", min=0)
+    ] = 0,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Kill the real processes while posts keep coming, and see whether anything was lost or doubled."""
     rounds = (chaos_points.KILLS, chaos_points.OTHERS) if points else ()
+    plenty = 2 if hosts else 50
+    told: dict[str, Any] = {"kills": plenty if kills is None else kills, "seed": seed, "report": reporter()}
     try:
-        result = run(load(), kills=kills, seed=seed, report=reporter(), rounds=rounds)
+        result = (
+            run_on_hosts(load(), hosts=hosts, **told) if hosts else run(load(), rounds=rounds, orders=orders, **told)
+        )
     except Stopped:
         raise typer.Exit(_INTERRUPTED) from None  # a drill cut short has proved nothing
-    told = result.as_dict()
-    print(json.dumps(told) if json_ else "\n".join(f"{key}: {value}" for key, value in told.items()), flush=True)
+    said = result.as_dict()
+    print(json.dumps(said) if json_ else "\n".join(f"{key}: {value}" for key, value in said.items()), flush=True)
     if not result.is_clean:
         raise typer.Exit(1)
 
 
 def run(
-    settings: Settings, *, kills: int, seed: int, report: Report, rounds: Sequence[Sequence[CrashAt]]
+    settings: Settings,
+    *,
+    kills: int,
+    seed: int,
+    report: Report,
+    rounds: Sequence[Sequence[CrashAt]],
+    orders: int = 0,
 ) -> ChaosResult:
-    """`rounds`: crashes armed together, one round after the other. Raises LeftBehind when a process outlived us."""
+    """`rounds`: crashes armed together, one round after the other; `orders`: how often all die at once after them.
+
+    Raises LeftBehind when a process outlived us.
+    """
+    home, ports, began = _fresh(settings), choose_ports(settings, door_is_explicit=False), time.monotonic()
+    plan = Plan(settings=_settings(settings, home, ports), mode="chaos", parts=ONCE, ports=ports)
+    if orders:
+        plan = replace(plan, deaths_within_s=chaos_orders.DEATHS_WITHIN_S)
+
+    def trouble(drill: Drill) -> Trouble:
+        armed = home / _ARMED
+        missed = [crash for crashes in rounds for crash in chaos_points.fire(drill, armed, crashes)]
+        wrongs = chaos_orders.die_in_orders(drill, orders)
+        chaos_kills.kill_at_random(drill, kills)
+        return Trouble(missed=missed, wrongs=wrongs)
+
+    with bring_up(plan, prepare=_prepare, report=report) as up:
+        result = _trial(up, Load(), trouble, seed=seed, report=report, began=began)
+    _see_nothing_left(home)
+    return result
+
+
+def run_on_hosts(settings: Settings, *, hosts: int, kills: int, seed: int, report: Report) -> ChaosResult:
+    """`kills` troubles of `hosts` machines. Raises HostsImpossible where they cannot be made, LeftBehind."""
+    check_possible(hosts)
+    home, ports, began = _fresh(settings), choose_ports(settings, door_is_explicit=False), time.monotonic()
+    with chaos_hosts.shared(home) as common:
+        theirs = common.settings(_settings(settings, home, ports))
+        plan = Plan(settings=theirs, mode="chaos", parts=ONCE, ports=ports, env=common.env)
+        with (
+            bring_up(plan, prepare=_prepare, report=report) as up,
+            chaos_hosts.workers(up, common, hosts) as machines,
+        ):
+
+            def trouble(drill: Drill) -> Trouble:
+                struck = HostDrill(drill, machines, common.broker)
+                struck.strike(kills)
+                return Trouble(wrongs=struck.wrongs)
+
+            result = _trial(up, load_of(hosts), trouble, seed=seed, report=report, began=began)
+    _see_nothing_left(home)
+    return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What became of the trouble made: crashes that did not come, and what went wrong besides posts."""
+
+    missed: Sequence[str] = ()
+    wrongs: Sequence[str] = ()
+
+
+def _fresh(settings: Settings) -> Path:
     home = settings.home / "chaos"
     if lock.is_held(home):
         raise AlreadyRunning(f"Another one runs in {home}.")
     shutil.rmtree(home, ignore_errors=True)
     check_home(home)
-    ports = choose_ports(settings, door_is_explicit=False)
-    theirs = _settings(settings, home, ports)
-    began = time.monotonic()
-    with bring_up(Plan(settings=theirs, mode="chaos", parts=ONCE, ports=ports), prepare=_prepare, report=report) as up:
-        result = _trial(up, kills=kills, seed=seed, report=report, rounds=rounds, began=began)
+    return home
+
+
+def _see_nothing_left(home: Path) -> None:
     if left := left_behind(home):
         raise LeftBehind(f"Outlived the stack: {', '.join(left)}.")
-    return result
 
 
 def _trial(
-    running: Running, *, kills: int, seed: int, report: Report, rounds: Sequence[Sequence[CrashAt]], began: float
+    running: Running,
+    load: Load,
+    trouble: Callable[[Drill], Trouble],
+    *,
+    seed: int,
+    report: Report,
+    began: float,
 ) -> ChaosResult:
-    core = open_core(running.settings.model_copy(update={"crash_at": None}), name="chaos")
-    drill = Drill(core, running.state.control or "", running.supervisor, seed, report)
+    core = open_core(running.settings.model_copy(update={"crash_at": None}), pool_size=20, name="chaos")
+    drill = Drill(core, running.state.control or "", running.supervisor, seed, report, load)
     try:
         drill.prepare()
-        armed = running.settings.home / _ARMED
-        missed = [crash for crashes in rounds for crash in chaos_points.fire(drill, armed, crashes)]
-        chaos_kills.kill_at_random(drill, kills)
+        made = trouble(drill)
         report("the last trouble is over; waiting for quiet")
         findings, quiet_s = drill.settle_down()
     finally:
@@ -98,7 +174,8 @@ def _trial(
         quiet_s=quiet_s,
         findings=findings,
         counts=drill.counts,
-        missed=missed,
+        missed=made.missed,
+        wrongs=made.wrongs,
     )
 
 
@@ -135,6 +212,7 @@ def _works_in(process: psutil.Process, home: str) -> bool:
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return process.environ().get("FORWARDER_HOME") == home or any(home in part for part in process.cmdline())
+        theirs = process.environ().get("FORWARDER_HOME", "")
+        return f"{theirs}/".startswith(f"{home}/") or any(home in part for part in process.cmdline())
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False

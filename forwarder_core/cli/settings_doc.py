@@ -36,7 +36,9 @@ _RETRIES: dict[Retry | None, str] = {
 _ERRORS_ELSEWHERE = (
     "forwarder_core.alerts.delivery",
     "forwarder_core.alerts.ping",
+    "forwarder_core.cli.chaos",
     "forwarder_core.cli.restore",
+    "forwarder_core.cli.worker_hosts",
     "forwarder_core.db.schema",
     "forwarder_core.embedded.binaries",
     "forwarder_core.embedded.dumps",

@@ -42,7 +42,7 @@ _SHAPES = (
     Clip(seed=3, seconds=4, width=540, height=960, audio=False),
 )
 # Short, so that minutes show what takes days; the cap on rescues is off because drills kill one job many times.
-_TUNED: Mapping[str, Any] = {
+TUNED: Mapping[str, Any] = {
     "detection.min_interval_s": 1.0,
     "detection.poll_lease_s": 10.0,
     "dispatch.max_running": 12,
@@ -58,6 +58,16 @@ _TUNED: Mapping[str, Any] = {
     "publish.settle_s.instagram": 3.0,
     "verify.poll_s": 0.2,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What keeps a drill busy: its clips, and how many posts for each kind of destination are at least on their way."""
+
+    shapes: Sequence[Clip] = _SHAPES
+    least_open: Mapping[str, int] = field(default_factory=lambda: _LEAST_OPEN)
+    lanes: int = _LANES
+    tuned: Mapping[str, Any] = field(default_factory=lambda: TUNED)
 
 
 class Stack(Protocol):
@@ -80,10 +90,11 @@ class ChaosResult:
     findings: Findings
     counts: Mapping[str, int] = field(default_factory=dict)
     missed: Sequence[str] = ()
+    wrongs: Sequence[str] = ()  # what nothing may do even where all posts ended well
 
     @property
     def is_clean(self) -> bool:
-        return self.findings.is_clean and not self.missed
+        return self.findings.is_clean and not self.missed and not self.wrongs
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -94,15 +105,18 @@ class ChaosResult:
             "quiet_after_s": round(self.quiet_s, 1),
             "counts": dict(sorted(self.counts.items())),
             "points_not_reached": list(self.missed),
-            "problems": list(self.findings.problems),
+            "problems": [*self.wrongs, *self.findings.problems],
         }
 
 
 class Drill:
     """A stack on trial, and what both phases do to it."""
 
-    def __init__(self, core: Core, control_url: str, stack: Stack, seed: int, report: Report) -> None:
+    def __init__(
+        self, core: Core, control_url: str, stack: Stack, seed: int, report: Report, load: Load | None = None
+    ) -> None:
         self.core, self.stack, self.seed, self.report = core, stack, seed, report
+        self.load = load or Load()
         self.world = KeptControl(control_url)
         self.draw = Random(seed)
         self.counts: Counter[str] = Counter()
@@ -110,17 +124,18 @@ class Drill:
         self.kills = 0
         self._written: Counter[str] = Counter()
         self._ground = Ground(core, self.world, self.draw)
-        self._author = Author(self._ground, seed, make_clips(core.settings.home / "clips", _SHAPES))
+        self._author = Author(self._ground, seed, make_clips(core.settings.home / "clips", self.load.shapes))
 
     def prepare(self) -> None:
-        tunables.change(self.core, _TUNED)
-        self.lanes = lay_lanes(self._ground, _LANES, every_s=2.0, destinations=_DESTINATIONS, picky=5, at_once=_LANES)
+        tunables.change(self.core, self.load.tuned)
+        n = self.load.lanes
+        self.lanes = lay_lanes(self._ground, n, every_s=2.0, destinations=_DESTINATIONS, picky=5, at_once=n)
         self.report(f"{len(self.lanes)} connections ready")
 
     def keep_busy(self) -> None:
         """See to it that enough posts for each kind of destination are on their way or about to be seen."""
         ended = self.patiently(self._count_ended)
-        for kind, least in _LEAST_OPEN.items():
+        for kind, least in self.load.least_open.items():
             expected = self._written[kind] * _FORWARDED - ended.get(kind, 0)
             for _ in range(max(0, round(least - expected))):
                 self._post(kind)

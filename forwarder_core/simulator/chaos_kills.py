@@ -109,7 +109,7 @@ def _kill_worker(drill: Drill, pick: float) -> bool:
     if not drill.wait_until(look, _WORKER_WITHIN_S):
         return False
     pid, born = found[int(pick * len(found))]
-    if not _kill(pid, born):
+    if not kill(pid, born):
         return _kill_worker(drill, pick)
     drill.counts["killed: worker"] += 1
     return True
@@ -131,7 +131,7 @@ def _kill_process(drill: Drill, victim: Victim) -> bool:
         with suppress(psutil.NoSuchProcess):
             servers = [child for child in psutil.Process(pid).children() if "grpc" in " ".join(child.cmdline())]
             pid = servers[0].pid if servers else None
-    if pid is None or not _kill(pid, None):
+    if pid is None or not kill(pid):
         return False
     drill.counts[f"killed: {victim}"] += 1
     return True
@@ -146,7 +146,8 @@ def _is(pid: int, born: float | None) -> bool:
         return False
 
 
-def _kill(pid: int, born: float | None) -> bool:
+def kill(pid: int, born: float | None = None) -> bool:
+    """Whether it lived until now; `born` None: whoever has that number."""
     if not _is(pid, born):
         return False
     with suppress(ProcessLookupError):

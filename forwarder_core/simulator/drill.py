@@ -67,14 +67,15 @@ def lay_lanes(
     picky: int = 0,
     shared: int = 0,
     at_once: int = 1,
+    first: int = 1,
 ) -> list[Lane]:
-    """`n` active connections from Instagram accounts to accounts of these platforms by turns.
+    """`n` active connections from Instagram accounts to accounts of these platforms by turns, numbered from `first`.
 
     Each `picky`-th forwards only posts that carry `WANTED`; each `shared`-th has the source of the one before it.
     `at_once`: so many are started together, since a first look signs in and rests between its calls.
     """
     lanes: list[Lane] = []
-    for number in range(1, n + 1):
+    for number in range(first, first + n):
         is_shared = bool(shared) and number % shared == 0 and bool(lanes)
         source = lanes[-1].source if is_shared else settle(ground, "instagram", f"drill_from_{number}")
         destination = settle(ground, destinations[(number - 1) % len(destinations)], f"drill_to_{number}")

@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import dagster as dg
 import psutil
+from dagster._utils.interrupts import raise_interrupts_as
 
 from forwarder_core import crashpoints
 from forwarder_core.alerts.telegram import TelegramSender
@@ -30,6 +31,7 @@ from forwarder_core.errors import Fenced, StepFailed
 from forwarder_core.platforms.instagram.client import Pace
 from forwarder_core.platforms.instagram.destination import InstagramDestination
 from forwarder_core.platforms.instagram.source import InstagramSource
+from forwarder_core.platforms.youtube import sessions
 from forwarder_core.platforms.youtube.destination import YouTubeDestination
 from forwarder_core.services import exits, publishing
 from forwarder_core.services.carrying import Carrier
@@ -43,7 +45,7 @@ __all__ = ["TelegramSender", "YouTubeDestination"]  # imported once, for every f
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__])
 SOON_S = 1.0  # a worker that will be frozen has to begin its irreversible call so soon, to be quick in tests
-DONE, NOT_CLAIMED, FENCED, FAILED = 0, 4, 3, 5
+DONE, NOT_CLAIMED, FENCED, FAILED, STOPPED = 0, 4, 3, 5, 6
 PATIENCE_S = 60.0
 
 
@@ -117,9 +119,12 @@ def start(act: Callable[..., None], *told: object) -> Worker:
 # ---- what the processes do ------------------------------------------------------------------------------------------
 
 
-def carry(where: Installation, job: int, dispatch_no: int, freeze_at: str | None) -> None:
-    """One run: the four steps, as Dagster's ops take them."""
+def carry(
+    where: Installation, job: int, dispatch_no: int, freeze_at: str | None, chunk_bytes: int = sessions.CHUNK_BYTES
+) -> None:
+    """One run: the four steps, as Dagster's ops take them. `chunk_bytes`: of an upload to YouTube."""
     _without_rests()
+    sessions.CHUNK_BYTES = chunk_bytes
     core = where.open()
     if freeze_at:
         publishing.SEND_WITHIN_S = SOON_S
@@ -129,8 +134,12 @@ def carry(where: Installation, job: int, dispatch_no: int, freeze_at: str | None
         if not carrier.claim():
             sys.exit(NOT_CLAIMED)
         try:
-            for step in STEPS:
-                step(carrier)
+            with raise_interrupts_as(dg.DagsterExecutionInterruptedError):
+                for step in STEPS:
+                    step(carrier)
+        except dg.DagsterExecutionInterruptedError:
+            carrier.interrupt(because="The worker was stopped.", cancel=False)
+            sys.exit(STOPPED)
         except Fenced:
             sys.exit(FENCED)
         except StepFailed:

@@ -32,18 +32,21 @@ TABLES = (flow.jobs, flow.attempts, flow.publications, flow.origins, flow.media_
 class Scene:
     """One reel on its way to one destination, and the workers sent after it."""
 
-    def __init__(self, where: Installation, core: Core, simulator: Simulator, to: str) -> None:
+    def __init__(
+        self, where: Installation, core: Core, simulator: Simulator, to: str, seconds: float = 3, width: int = 144
+    ) -> None:
         self.where, self.core, self.simulator, self.platform = where, core, simulator, to
         source, person = simulated_account(core, simulator, "instagram")
         self.destination, self.remote_id = simulated_account(core, simulator, to)
-        reel = simulator.add_post("instagram", person, "Sunset over the harbour", seconds=3, width=144, height=256)
+        clip = {"seconds": seconds, "width": width, "height": width * 16 // 9}
+        reel = simulator.add_post("instagram", person, "Sunset over the harbour", **clip)
         post = add_post(core, source.id, reel["id"], caption="Sunset over the harbour")
         self.job = add_job(core, add_connection(core, source, self.destination), post)
         self.workers: list[Worker] = []
 
-    def send(self, *, freeze_at: str | None = None) -> Worker:
+    def send(self, *, freeze_at: str | None = None, **more: int) -> Worker:
         launch = until(lambda: next((d for d in forwarding.dispatchable(self.core) if d.job_id == self.job), None))
-        worker = processes.start(processes.carry, self.where, self.job, launch.dispatch_no, freeze_at)
+        worker = processes.start(processes.carry, self.where, self.job, launch.dispatch_no, freeze_at, *more.values())
         self.workers.append(worker)
         return worker
 
@@ -83,15 +86,15 @@ def until(look: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def scene(database_url: str, simulator: Simulator, tmp_path: Path) -> Iterator[Callable[[str], Scene]]:
+def scene(database_url: str, simulator: Simulator, tmp_path: Path) -> Iterator[Callable[..., Scene]]:
     where = Installation(home=tmp_path, database_url=database_url, gateway=simulator.gateway_url, ca=simulator.ca_path)
     core = where.open()
     made: list[Scene] = []
     settle = {f"publish.settle_s.{name}": 1.0 for name in ("youtube", "instagram")}
     tunables.change(core, {"lease.seconds": LEASE_S, "verify.poll_s": 0.05, **settle})
 
-    def make(to: str) -> Scene:
-        made.append(Scene(where, core, simulator, to))
+    def make(to: str, **clip: Any) -> Scene:
+        made.append(Scene(where, core, simulator, to, **clip))
         return made[-1]
 
     with ExitStack() as stack:
