@@ -10,8 +10,10 @@ lifespan, and there the core is opened, so that settings that are wrong are said
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from forwarder_core.services.context import Core, open_core
 from forwarder_core.services.live import Feed
 
 SCRIPT = Path(__file__).parent / "ui" / "app.py"
+_FIRST_SCREEN = "admin_app.ui.screens.overview"  # loaded meanwhile, so that the first person does not wait for it
 _POOL = 10
 log = logging.getLogger(__name__)
 
@@ -72,6 +75,7 @@ def create_app(core: Core, *, dagster_url: str | None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         _one_log()
+        threading.Thread(target=import_module, args=(_FIRST_SCREEN,), daemon=True).start()
         yield
         await proxy.close()
         core.engine.dispose()

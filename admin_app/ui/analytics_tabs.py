@@ -32,9 +32,12 @@ def overview(view: View) -> None:
         _days("Uptime", is_known, lambda: charts.calendar(view.days), f"The calendar {_ENDED}.")
     if story:
         stories.events(story)
+        table(view, "events", "What happened")
     stories.diagnosis()
     _dead_letters(view)
     table(view, "days", "Day by day")
+    table(view, "weeks", "The last weeks")
+    table(view, "months", "The last months")
 
 
 def connections(view: View) -> None:
@@ -76,7 +79,7 @@ def system(view: View) -> None:
         is_sent = view.tally.bytes_fetched or view.tally.bytes_sent
         _days("Data processed", is_sent, lambda: charts.data(view.days), f"A bar a day {_ENDED}.")
     with right:
-        _chart("Busy hours", view.tally.total, lambda: charts.hours(view.by_hour), f"A bar an hour {_ENDED}.")
+        _hours(view)
         _days("Throughput", view.tally.total, lambda: charts.throughput(view), f"The line {_ENDED}.")
     _proxies(view)
     _tokens()
@@ -85,40 +88,60 @@ def system(view: View) -> None:
 
 def table(view: View, name: str, title: str) -> None:
     """A table of the exports, and its file."""
-    made = analytics_tables.frame(view, name)
     with st.expander(f"{title} as a table"):
-        if made.empty:
-            st.caption("There is nothing to list yet.")
-            return
-        st.dataframe(made, hide_index=True, width="stretch")
-        st.download_button(
-            f"{title} as CSV",
-            analytics_tables.csv_of(view, name),
-            f"analytics-{name}-{view.period.first}-{view.period.last}.csv",
-            "text/csv",
-            icon=":material/download:",
-            key=f"analytics-csv-{name}",
-        )
+        _listed(view, name, title)
+
+
+def _listed(view: View, name: str, title: str) -> None:
+    made = analytics_tables.safe_frame(view, name)
+    if made.empty:
+        st.caption("There is nothing to list yet.")
+        return
+    st.dataframe(made, hide_index=True, width="stretch")
+    st.download_button(
+        f"{title} as CSV",
+        analytics_tables.csv_of(view, name),
+        f"analytics-{name}-{view.period.first}-{view.period.last}.csv",
+        "text/csv",
+        icon=":material/download:",
+        key=f"analytics-csv-{name}",
+    )
 
 
 def _failures(view: View) -> None:
     failed = any(cause.jobs for cause in view.causes)
-    event = _chart("Why posts failed", failed, lambda: charts.failures(view), "Nothing failed for good in these days.")
+    empty = "Nothing failed for good in these days. A slice for each cause appears with the first that does."
+    event = _chart("Why posts failed", failed, lambda: charts.failures(view), empty)
     if code := charts.picked(event, "code"):
-        places.link("jobs", f"Jobs that failed of {code}", icon=":material/list_alt:", error=code)
+        _behind(f"failed of {code}", error=code)
+
+
+def _behind(which: str, **query: str) -> None:
+    """The ways from a mark to its jobs and to what was logged about them."""
+    places.link("jobs", f"Jobs: {which}", icon=":material/list_alt:", **query)
+    places.link("logs", f"Logs: {which}", icon=":material/notes:", **query)
 
 
 def _days(title: str, is_known: Any, make: Callable[[], charts.Drawn], empty: str) -> None:
-    event = _chart(title, is_known, make, empty)
+    _of_day(_chart(title, is_known, make, empty))
+
+
+def _of_day(event: Any, **query: str) -> None:
     if day := charts.picked(event, "day"):
-        span = {"from": day, "to": day}
-        places.link("jobs", f"Jobs of {day}", icon=":material/list_alt:", **span)
-        places.link("logs", f"Logs of {day}", icon=":material/notes:", **span)
+        _behind(day, **{"from": day, "to": day}, **query)
+
+
+def _hours(view: View) -> None:
+    """An hour is of every day; behind it are the jobs of the period."""
+    event = _chart("Busy hours", view.tally.total, lambda: charts.hours(view.by_hour), f"A bar an hour {_ENDED}.")
+    if charts.picked(event, "hour"):
+        first, last = view.period.first.isoformat(), view.period.last.isoformat()
+        _behind(f"{first} to {last}", **{"from": first, "to": last})
 
 
 def _to_connection(event: Any) -> None:
     if id_ := charts.picked(event, "id"):
-        places.link("jobs", "Its jobs", icon=":material/list_alt:", connection=id_)
+        _behind("of this connection", connection=id_)
         places.link("connections", "To the connection", icon=":material/link:", id=id_)
 
 
@@ -168,7 +191,7 @@ def connection_figures(chosen: ConnectionLine) -> None:
     """What a connection did in these days, day by day."""
     t = chosen.tally
     with st.grid(5, min_column_width=130):
-        st.metric("Posts", t.total, border=True)
+        st.metric("Posts", f"{t.total:,}", border=True)
         st.metric("Success", _percent(t.success_rate), border=True)
         st.metric("Uptime", _percent(chosen.uptime), border=True)
         st.metric("Retries a success", "–" if t.avg_retries is None else f"{t.avg_retries:g}", border=True)
@@ -176,25 +199,31 @@ def connection_figures(chosen: ConnectionLine) -> None:
     if chosen.peak:
         st.caption(f"Most posts between {chosen.peak[0]:02}:00 and {chosen.peak[1]:02}:00.")
     if t.is_expected:
-        st.altair_chart(charts.volume(chosen.days), width="stretch")
+        id_ = str(chosen.named.id)
+        drawn = st.altair_chart(
+            charts.volume(chosen.days), width="stretch", on_select="rerun", key=f"analytics-connection-{id_}"
+        )
+        _of_day(drawn, connection=id_)
     else:
         st.caption("Its days show here once it forwards.")
 
 
 def _one_account(lines: Sequence[AccountLine]) -> None:
     by_id = {line.id: line for line in lines}
-    account_figures(by_id[st.selectbox("Account", list(by_id), format_func=lambda id_: by_id[id_].alias)])
+    asked = st.query_params.get("account", "")
+    at = next((n for n, id_ in enumerate(by_id) if str(id_) == asked), 0)
+    account_figures(by_id[st.selectbox("Account", list(by_id), at, format_func=lambda id_: by_id[id_].alias)])
 
 
 def account_figures(chosen: AccountLine) -> None:
     """What an account did in these days, and what its health is made of."""
     score = chosen.health.score
     with st.grid(5, min_column_width=130):
-        st.metric("Health", "–" if score is None else f"{score} of 100", border=True)
+        st.metric("Health, of 100", "–" if score is None else score, border=True)
         st.metric("Success", _percent(chosen.tally.success_rate), border=True)
         st.metric("Uptime", _percent(chosen.uptime), border=True)
-        st.metric("As source", chosen.as_source, border=True)
-        st.metric("As destination", chosen.as_destination, border=True)
+        st.metric("As source", f"{chosen.as_source:,}", border=True)
+        st.metric("As destination", f"{chosen.as_destination:,}", border=True)
     known = {name: points for name, points in chosen.health.parts.items() if points is not None}
     told = ", ".join(f"{name.replace('_', ' ')} {points:g}" for name, points in known.items())
     st.caption(f"Points of its health: {told}." if score is not None else "Its health shows once it forwards.")
@@ -202,7 +231,11 @@ def account_figures(chosen: AccountLine) -> None:
         core = access.core()
         st.caption(f"Last failure {words.ago(chosen.last_failed_at, core.clock.now())}.")
     if chosen.tally.is_expected:
-        st.altair_chart(charts.calendar(chosen.days), width="stretch")
+        id_ = str(chosen.id)
+        drawn = st.altair_chart(
+            charts.calendar(chosen.days), width="stretch", on_select="rerun", key=f"analytics-account-{id_}"
+        )
+        _of_day(drawn, account=id_)
 
 
 def _proxies(view: View) -> None:
@@ -210,16 +243,7 @@ def _proxies(view: View) -> None:
     if not view.by_proxy:
         st.caption("Checks of proxies show here half an hour after the first proxy was added.")
     else:
-        st.dataframe(
-            {
-                "Proxy": [one.alias for one in view.by_proxy],
-                "Checks": [one.checks for one in view.by_proxy],
-                "Failed": [one.failed for one in view.by_proxy],
-                "Latency, ms": [one.average_ms for one in view.by_proxy],
-            },
-            hide_index=True,
-            width="stretch",
-        )
+        _listed(view, "proxy_totals", "Proxies")
         table(view, "proxies", "Proxies by day")
 
 

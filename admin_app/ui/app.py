@@ -59,7 +59,7 @@ def main() -> None:
         st.caption(f"Signed in as **{plain(user.username)}**")
         st.link_button("Dagster", "/dagster/", icon=":material/account_tree:", width="stretch")
         st.link_button("API", "/api/docs", icon=":material/api:", width="stretch")
-        places.sign_out_link()
+        places.frame()
         st.caption(f"Times are {core.settings.timezone}.")
     say_now()
     chosen.run()

@@ -10,9 +10,9 @@ import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from admin_app.ui import access, places, words
-from admin_app.ui.widgets import attempt, say_later
+from admin_app.ui.widgets import attempt, platform_title, say_later
 from forwarder_core.domain.accounts import Account
-from forwarder_core.services import challenges, forms, interactive_login
+from forwarder_core.services import challenges, interactive_login
 from forwarder_core.services.challenges import Challenge
 from forwarder_core.services.interactive_login import SignIn, State
 
@@ -26,7 +26,7 @@ _STATES = {
 def banner(challenge: Challenge, *, is_here: bool = False, is_open: bool = False) -> None:
     """Everything about one open challenge. `is_here`: on its account; `is_open`: the form for “solved” is unfolded."""
     account = challenge.account
-    title = _title(account)
+    title = platform_title(account.platform)
     with st.container(border=True, key=f"captcha-{account.id}"):
         st.error(f"CAPTCHA detected on {words.plain(account.alias)}. Action required.", icon="⚠️")
         _facts(challenge)
@@ -49,10 +49,6 @@ def banner(challenge: Challenge, *, is_here: bool = False, is_open: bool = False
             _solved_form(account)
         if interactive_login.can_sign_in(account):
             sign_in_panel(account)
-
-
-def _title(account: Account) -> str:
-    return next((spec.title for spec in forms.platforms() if spec.platform == account.platform), account.platform)
 
 
 def _facts(challenge: Challenge) -> None:

@@ -42,6 +42,7 @@ _KIND = alt.Color("kind:N", title=None, scale=_KIND_SCALE, legend=alt.Legend(ori
 _KIND_UNSAID = alt.Color("kind:N", scale=_KIND_SCALE, legend=None)
 _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 _HEIGHT = 240
+_WHOLE = alt.Axis(tickMinStep=1, format=",d")  # there are no half jobs
 
 
 def success_trend(days: Sequence[DayLine], marks: Sequence[Happening] = (), zone: tzinfo = UTC) -> Drawn:
@@ -110,7 +111,7 @@ def volume(days: Sequence[DayLine]) -> Drawn:
         .mark_bar()
         .encode(
             x=alt.X("date:T", title=None),
-            y=alt.Y("jobs:Q", title="Jobs"),
+            y=alt.Y("jobs:Q", title="Jobs", axis=_WHOLE),
             color=alt.Color("outcome:N", scale=_OUTCOME, title=None, legend=alt.Legend(orient="top")),
             tooltip=[alt.Tooltip("day:N", title="Day"), "outcome:N", "jobs:Q"],
         )
@@ -183,15 +184,17 @@ def calendar(days: Sequence[DayLine]) -> Drawn:
 
 
 def hours(by_hour: dict[int, int]) -> Drawn:
+    """Jobs that ended, by local hour. A click picks the hour."""
     rows = pd.DataFrame([(f"{hour:02}", jobs) for hour, jobs in by_hour.items()], columns=["hour", "jobs"])
     return (
         alt.Chart(rows)
         .mark_bar(color=BLUE)
         .encode(
             x=alt.X("hour:O", title="Hour of the day", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("jobs:Q", title="Jobs"),
+            y=alt.Y("jobs:Q", title="Jobs", axis=_WHOLE),
             tooltip=["hour:O", "jobs:Q"],
         )
+        .add_params(alt.selection_point(name=PICKED, fields=["hour"]))
         .properties(height=_HEIGHT)
     )
 
@@ -220,25 +223,27 @@ def latency(view: View) -> Drawn:
 
 
 def data(days: Sequence[DayLine]) -> Drawn:
-    """Gigabytes fetched and sent, by day. A click picks the day."""
+    """What was fetched and sent, by day. A click picks the day."""
+    most = max((max(line.tally.bytes_fetched, line.tally.bytes_sent) for line in days), default=0)
+    unit, divisor = ("GB", 1e9) if most >= 1e9 else ("MB", 1e6)
     rows = [
-        (line.day.isoformat(), line.day.isoformat(), word, size / 1e9)
+        (line.day.isoformat(), line.day.isoformat(), word, size / divisor)
         for line in days
         for word, size in (("Fetched", line.tally.bytes_fetched), ("Sent", line.tally.bytes_sent))
     ]
     return (
-        alt.Chart(pd.DataFrame(rows, columns=["date", "day", "part", "gb"]))
+        alt.Chart(pd.DataFrame(rows, columns=["date", "day", "part", "size"]))
         .mark_bar()
         .encode(
             x=alt.X("date:T", title=None),
-            y=alt.Y("gb:Q", title="GB"),
+            y=alt.Y("size:Q", title=unit),
             color=alt.Color(
                 "part:N",
                 title=None,
                 scale=alt.Scale(domain=["Fetched", "Sent"], range=[GREY, BLUE]),
                 legend=alt.Legend(orient="top"),
             ),
-            tooltip=[alt.Tooltip("day:N", title="Day"), "part:N", alt.Tooltip("gb:Q", title="GB", format=".3f")],
+            tooltip=[alt.Tooltip("day:N", title="Day"), "part:N", alt.Tooltip("size:Q", title=unit, format=".1f")],
         )
         .add_params(alt.selection_point(name=PICKED, fields=["day"]))
         .properties(height=_HEIGHT)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from admin_app.ui import access, delivery_fields, dry_run, rehearsal, rule_fields, video_options
+from admin_app.ui import access, connection_facts, delivery_fields, dry_run, rehearsal, rule_fields, video_options
 from admin_app.ui.widgets import attempt, say_later
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.services import connections, editing, rehearsing
@@ -52,12 +52,14 @@ def _trials(c: Connection, key: str) -> None:
 
 
 def _changes(c: Connection, key: str, platform: str) -> None:
-    if st.button("Video", icon=":material/movie:", key=f"{key}-video-{c.id}"):
-        video_options.edit(c, platform)
-    if st.button("Rules", icon=":material/rule:", key=f"{key}-rules-{c.id}"):
-        rule_fields.edit(c)
-    if st.button("Delivery", icon=":material/local_shipping:", key=f"{key}-delivery-{c.id}"):
-        delivery_fields.edit(c)
+    with st.popover("Edit", icon=":material/edit:"):
+        if st.button("Rules", icon=":material/rule:", key=f"{key}-rules-{c.id}", width="stretch"):
+            rule_fields.edit(c)
+        if st.button("Video", icon=":material/movie:", key=f"{key}-video-{c.id}", width="stretch"):
+            video_options.edit(c, platform)
+        if st.button("Delivery", icon=":material/local_shipping:", key=f"{key}-delivery-{c.id}", width="stretch"):
+            delivery_fields.edit(c)
+        connection_facts.name_form(c, key)
     with st.popover("Delete", icon=":material/delete:"):
         st.write("Its waiting jobs are cancelled; its history stays.")
         _button(c, key, "Delete it")

@@ -33,7 +33,7 @@ def _card(incident: Incident) -> None:
         st.caption(f"Since {words.ago(incident.opened_at, now)}, last failure {words.ago(incident.last_at, now)}")
         if action := incidents.action_of(incident):
             st.caption(words.plain(action))
-        with st.container(horizontal=True, gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if incident.dead + incident.waiting and st.button(
                 "Retry all", icon=":material/replay:", key=f"incident-retry-{incident.id}"
             ):

@@ -13,7 +13,7 @@ import streamlit as st
 
 from admin_app.ui import access, places
 from admin_app.ui.widgets import attempt, say_later
-from admin_app.ui.words import plain
+from admin_app.ui.words import count, plain, size
 from forwarder_core.services import viewing
 from forwarder_core.services.jobs import JobStory
 from forwarder_core.services.viewing import Part
@@ -58,9 +58,10 @@ def _receipt(receipt: dict[str, Any]) -> None:
     table = {"": [*_ROWS, "File"]}
     sizes = {"Before": receipt["bytes_in"], "After": receipt["bytes_out"]}
     for side, facts in sides.items():
-        table[side] = [plain(row(facts)) for row in _ROWS.values()] + [f"{sizes[side] / 1e6:.2f} MB"]
+        table[side] = [plain(row(facts)) for row in _ROWS.values()] + [size(sizes[side])]
     st.table(table, hide_index=True, border="horizontal")
-    st.caption(f"{receipt['seconds']:.1f} s, {receipt['cpu_s']:.1f} s of processor time, {receipt['tries']} tries")
+    tries = count(receipt["tries"], "try", "tries")
+    st.caption(f"{receipt['seconds']:.1f} s, {receipt['cpu_s']:.1f} s of processor time, {tries}")
 
 
 def _players(job_id: int, kept: list[Part]) -> None:

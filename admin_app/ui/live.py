@@ -45,7 +45,7 @@ def job_row(view: JobView, *, age: str) -> None:
         st.progress(min(max(job.progress, 0.0), 1.0), text=words.plain(view.note) or None)
     links = _links(view)
     if links:
-        st.caption(" · ".join(links))
+        st.markdown(f":small[{' · '.join(links)}]")
     if job.failure and job.status is not JobStatus.SUCCESS:
         failure(job.failure)
 

@@ -47,4 +47,4 @@ def _meter(new: str) -> None:
         looks = strength(new)
         st.progress(looks.share, text=f"Strength: {looks}" + (f"; it must {', '.join(missing)}" if missing else ""))
     else:
-        st.caption(f"It must {', '.join(missing)}. Every session ends, this one too.")
+        st.caption(f"It must {', '.join(missing[:-1])} and {missing[-1]}. Every session ends, this one too.")

@@ -21,6 +21,14 @@ _COVER = (
 )
 _PICTURE = '<img loading="lazy" style="width:100%;border-radius:6px" src="{src}" alt="{alt}">'
 _AGAIN = '<script>window.location.assign("/login?changed=1")</script>'
+# A click on the screen that is open keeps its address in Streamlit, and with it the row that is shown. So it is told
+# of a step to the bare address, as if the person had gone there by the browser's own buttons.
+_FRESH = """<script>if (!window.navIsFresh) { window.navIsFresh = true; document.addEventListener("click", event => {
+  const link = event.target.closest("[data-testid=stSidebarNavLink]");
+  if (link && !event.ctrlKey && !event.metaKey && link.pathname === location.pathname && location.search)
+    setTimeout(() => { history.pushState({}, "", link.pathname); dispatchEvent(new PopStateEvent("popstate")); });
+}, true); }</script>"""
+_LESS_AIR = "<style>.stMainBlockContainer { padding-top: 4.25rem }</style>"
 _PLAYER = '<video controls preload="metadata" style="width:100%;max-height:70vh" src="{src}"{poster}></video>'
 
 
@@ -43,8 +51,10 @@ def template(name: str) -> None:
     st.html(_PICTURE.format(src=f"/api/templates/{quote(name)}", alt=escape(name)))
 
 
-def sign_out_link() -> None:
-    st.html(_OUT.format(path="/logout", words="Sign out"))
+def frame() -> None:
+    """Around every screen: less air above it, the way out, and a navigation that leads back from a detail."""
+    st.html(_LESS_AIR)
+    st.html(_OUT.format(path="/logout", words="Sign out") + _FRESH, unsafe_allow_javascript=True)
 
 
 def player(job_id: int, part: str, *, with_cover: bool) -> None:
@@ -52,6 +62,11 @@ def player(job_id: int, part: str, *, with_cover: bool) -> None:
     address = f"/api/jobs/{int(job_id)}/media/"
     poster = f' poster="{address}cover"' if with_cover and part == "rendition" else ""
     st.html(_PLAYER.format(src=f"{address}{part}", poster=poster))
+
+
+def drawing(data_uri: str, alt: str) -> None:
+    """An SVG as a picture: as a part of the page Streamlit would take it out."""
+    st.html(f'<img src="{escape(data_uri)}" alt="{escape(alt)}">')
 
 
 def sign_in_again() -> None:

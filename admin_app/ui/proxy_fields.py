@@ -1,4 +1,4 @@
-"""Which proxies a connection goes out by, as fields of a form. What may be used together is decided by the services."""
+"""Which proxies a connection or an account goes out by, as fields of a form. What may be is decided by the services."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ _MODES = {
     Mode.RANDOM: "Any, job by job",
     Mode.LEAST_USED: "The least used of the last day",
 }
+
+
+def of_account(key: str, now: int | None = None) -> int | None:
+    """The proxy an account goes out by; None where there is none to choose, or none is chosen."""
+    known = {proxy.id: proxy for proxy in proxies.page(access.core())}
+    if not known:
+        return now
+    options: list[int | None] = [None, *known]
+    said: dict[int | None, str] = {None: "None of its own: the global ones, else directly"}
+    said |= {id_: f"{proxy.alias} ({proxy.address})" for id_, proxy in known.items()}
+    at = options.index(now) if now in options else 0
+    return st.selectbox("Proxy", options, at, format_func=said.__getitem__, key=f"{key}-proxy")
 
 
 def way_out(key: str, connection: Connection) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import segno
 import streamlit as st
 
-from admin_app.ui import access
+from admin_app.ui import access, places
 from admin_app.ui.widgets import attempt, say_later
 from forwarder_core.services import second_factor
 
@@ -36,9 +37,11 @@ def _on(username: str) -> None:
     if proposal is None:
         del st.session_state[_SHOWN]
         return
-    st.markdown("1. Enter this secret in an authenticator app, or open the address on your phone.")
+    st.markdown("1. Let an authenticator app read this picture, or enter the secret below it there.")
+    places.drawing(_code_of(proposal.uri), "The secret as a QR code")
     st.code(proposal.secret, language=None)
-    st.code(proposal.uri, language=None, wrap_lines=True)
+    with st.expander("As an address"):
+        st.code(proposal.uri, language=None, wrap_lines=True)
     st.markdown("2. Enter the code it shows.")
     with st.form("second-factor-on", border=False):
         code = st.text_input("Code", max_chars=10, autocomplete="one-time-code")
@@ -49,6 +52,11 @@ def _on(username: str) -> None:
         del st.session_state[_SHOWN]
         st.session_state[_CODES] = codes
         st.rerun()
+
+
+def _code_of(uri: str) -> str:
+    """As a data URI, dark on white whatever the theme: some readers know nothing else."""
+    return str(segno.make(uri, error="m", micro=False).svg_data_uri(scale=5, dark="#000", light="#fff"))
 
 
 def _recovery_codes() -> None:

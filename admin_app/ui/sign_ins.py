@@ -39,8 +39,8 @@ def panel(account: Account) -> None:
             _credential(view)
         with st.container(horizontal=True, gap="small"):
             authorise(account)
-            with st.popover("Update token", icon=":material/upload_file:"):
-                _update(account)
+            if st.button("Update token", icon=":material/upload_file:", key=f"update-{account.id}"):
+                update(account)
             with st.popover("Alert settings", icon=":material/notifications:"):
                 _alerts(account)
 
@@ -136,7 +136,16 @@ def _further(view: TokenView) -> None:
             st.rerun()
 
 
-def _update(account: Account) -> None:
+def method_word(account: Account) -> str:
+    known = (method for spec in forms.platforms() if spec.platform == account.platform for method in spec.auth_methods)
+    return next((method.label for method in known if method.name == account.auth_method), account.auth_method)
+
+
+@st.dialog("Update token", width="medium")
+def update(account: Account) -> None:
+    """New credentials handed in, for the account or beside its own."""
+    access.require_user()
+    st.markdown(f"**{words.plain(account.alias)}**")
     method = forms.auth_method(account.platform, account.auth_method)
     st.caption("What is left empty stays as it is. Whose the new credentials are is asked before they are kept.")
     with st.form(f"update-token-{account.id}", border=False):

@@ -32,16 +32,6 @@ def events(story: Story) -> None:
         places.link("logs", f"Logs of {day}", icon=":material/notes:", **{"from": day, "to": day})
     for one in story.evidence:
         st.markdown(f"- {words.plain(happenings.words(one))}")
-    with st.expander("All of them"):
-        st.dataframe(
-            {
-                "When": [one.at.astimezone(zone).strftime("%Y-%m-%d %H:%M") for one in story.happenings],
-                "Kind": [one.kind.value for one in story.happenings],
-                "What": [one.text for one in story.happenings],
-            },
-            hide_index=True,
-            width="stretch",
-        )
 
 
 def diagnosis() -> None:

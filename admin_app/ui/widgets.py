@@ -8,17 +8,30 @@ from typing import TypeVar
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
-from admin_app.ui.words import Look, plain
+from admin_app.ui.words import Colour, Look, plain
 from forwarder_core.domain.jobs import Failure
 from forwarder_core.errors import ForwarderError, Invalid
+from forwarder_core.services import forms
 from forwarder_core.services.rehearsing import NotReady
 
 Made = TypeVar("Made")
 _TOAST = "toast"
+_PLATFORMS: tuple[Colour, ...] = ("gray", "orange", "green", "red", "blue")
 
 
 def badge(look: Look) -> None:
     st.badge(look.word, icon=look.icon, color=look.colour)
+
+
+def platform_title(platform: str) -> str:
+    return next((spec.title for spec in forms.platforms() if spec.platform == platform), platform)
+
+
+def platform_badge(platform: str) -> str:
+    """As Markdown: its name on a colour of its own, by its place among those there are; a new one needs no line."""
+    known = [spec.platform for spec in forms.platforms()]
+    at = known.index(platform) if platform in known else 0
+    return f":{_PLATFORMS[at % len(_PLATFORMS)]}-badge[{plain(platform_title(platform))}]"
 
 
 def failure(error: Failure) -> None:
@@ -56,7 +69,7 @@ def say_later(words: str) -> None:
 
 def say_now() -> None:
     if words := st.session_state.pop(_TOAST, None):
-        st.toast(plain(words), icon=":material/check_circle:")
+        st.toast(plain(words), icon=":material/check_circle:", duration="long")
 
 
 def text(words: str) -> None:

@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from forwarder_core.domain.accounts import AccountStatus
+from forwarder_core.domain.accounts import AccountStatus, Rights
 from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.jobs import JobStatus, Step, WaitReason
 
+_UNITS = ("B", "kB", "MB", "GB", "TB")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&=@])")
 
 
@@ -69,6 +70,13 @@ WAIT = {
 }
 
 
+RIGHTS = {
+    Rights.UNDECLARED: "not said yet (needed before a connection starts)",
+    Rights.OWN: "my own posts",
+    Rights.LICENSED: "licensed to me",
+}
+
+
 def account_look(status: AccountStatus) -> Look:
     if status is AccountStatus.ACTIVE:
         return Look("Active", ":material/check_circle:", "green")
@@ -94,6 +102,18 @@ def clock_time(at: datetime | None, zone: ZoneInfo) -> str:
         return "–"
     here = at.astimezone(zone)
     return f"{here.day} {here:%b %Y, %H:%M:%S %Z}"
+
+
+def count(n: int, noun: str, more: str = "") -> str:
+    """`1 job`, `2 jobs`, `12,000 jobs`; `more` where the plural has more than an s."""
+    return f"{n:,} {noun if n == 1 else more or noun + 's'}"
+
+
+def size(n_bytes: float) -> str:
+    """In the unit a person would say it in: `740 kB`, `4.5 MB`, `523 GB`."""
+    step = next((step for step in range(4) if n_bytes < 999.5 * 1_000**step), 4)
+    left = n_bytes / 1_000**step
+    return f"{left:.1f} {_UNITS[step]}" if step > 1 and left < 99.95 else f"{left:.0f} {_UNITS[step]}"
 
 
 def span(seconds: float) -> str:

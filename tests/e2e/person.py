@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, FilePayload, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, FilePayload, Locator, Page, expect, sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
 PATIENCE_MS = 40_000
@@ -29,7 +29,8 @@ class Person:
         self.foreign: list[str] = []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", self._request)
+        page.on("request", lambda request: self._called(request.url))
+        page.on("websocket", lambda socket: self._called(socket.url))
 
     def accounted(self) -> None:
         assert self.errors == [] and self.foreign == []
@@ -93,10 +94,10 @@ class Person:
         if message.type == "error":
             self.errors.append(f"{message.text} ({message.location.get('url', '')})")
 
-    def _request(self, request: Request) -> None:
-        parts = urlsplit(request.url)
+    def _called(self, url: str) -> None:
+        parts = urlsplit(url)
         if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != urlsplit(self.base).netloc:
-            self.foreign.append(request.url)
+            self.foreign.append(url)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def small(png: bytes) -> bytes:
     """With a palette: a screen has few colours, and the documents stay light."""
     out = BytesIO()
     with Image.open(BytesIO(png)) as image:
-        reduced = image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+        reduced = image.convert("RGB").quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         reduced.save(out, "PNG", optimize=True)
     return out.getvalue()
 

@@ -1,5 +1,5 @@
-"""The client's acceptance cases, one test each, on one running demo; docs/test-plan.md names them. Case 8, the days of
-posting without a break, is `./run soak` and tests/integration/test_soak.py: three days of simulated time.
+"""The client's acceptance cases, one test each, on one running demo. Case 8, the days of posting without a break, is
+`./run soak` and tests/integration/test_soak.py: three days of simulated time.
 
 The tests build on each other and stand in the order of the cases.
 """
@@ -20,6 +20,26 @@ from tests.e2e.test_by_hand import Admin, newest_job_after, until
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 ROAD = Road("instagram", "youtube")
 BOT, CHAT = "1234567890:ABCdefGHIjklMNOpqrsTUVwxyz", "-1001234567890"  # the simulated Telegram's
+# What the client asks, by case, and where more of it is shown; docs/test-plan.md has its table from here.
+CASES: dict[int, tuple[str, tuple[str, ...]]] = {
+    1: (
+        "an Instagram and a YouTube account are added, the token file uploaded, its end shown",
+        ("upload and web sign-in: `test_api_sign_in.py`, `test_sign_in_browser.py`",),
+    ),
+    2: ("a connection; *Run now* forwards a reel, which appears at its destination", ()),
+    3: ("a new reel is forwarded by itself", ("`./run demo --once`",)),
+    4: ("a proxy is uploaded, checked, and used by its connection's jobs", ("`test_proxies_road.py`",)),
+    5: ("expired token, challenge, network failure: alerts, pause, resume, retries, the success told", ()),
+    6: ("daily and weekly figures, successes and failures", ("`test_analytics_service.py`",)),
+    7: ("upscaling and green screen change the video", ("`test_media_layouts.py`",)),
+    8: (
+        "three to four days of posting without a break, 3 to 5 connections",
+        (
+            "`./run soak --hours 72 --connections 5 --seed 1` ([reliability](reliability.md)): simulated time",
+            "`test_soak.py`",
+        ),
+    ),
+}
 UPLOAD = {"platform": "youtube", "route": "/upload/*"}
 
 

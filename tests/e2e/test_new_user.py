@@ -68,7 +68,7 @@ LOOKED = re.compile("Jobs queued for processing|No new posts found|The source is
 
 def run_now(admin: Person, answer: str | re.Pattern[str] = LOOKED) -> None:
     admin.open("/connections/1")
-    admin.reads("Run by hand")
+    admin.reads("Last run")
     admin.press("Run now")
     admin.press("Confirm run")
     admin.reads(answer)
@@ -90,7 +90,7 @@ def test_two_accounts_are_added(admin: Person, world: dict[str, Any]) -> None:
     admin.fill("Password (optional)", world["instagram"]["credentials"]["password"])
     admin.pick("Rights to its posts", "My own posts")
     admin.press("Save")
-    admin.reads(f"account '{TRAVEL}' added successfully")
+    admin.reads(TRAVEL)
     admin.press("Add account")
     admin.pick("Platform", "YouTube")
     admin.fill("Channel ID", world["youtube"]["id"])
@@ -99,6 +99,12 @@ def test_two_accounts_are_added(admin: Person, world: dict[str, Any]) -> None:
     admin.hand_over(1, "token.json", world["youtube"]["credentials"]["token"])
     admin.press("Save")
     admin.reads(f"account '{CHANNEL}' added successfully")
+    admin.show("YouTube (1)")
+    admin.reads(CHANNEL)
+    admin.go("Overview")
+    admin.reads("2 of 6 done")
+    admin.press("Test")
+    admin.reads(f"{TRAVEL}: signed in as")
 
 
 def test_the_wizard_leads_to_the_first_reel_that_crosses(admin: Person, stack: Stack) -> None:
@@ -173,7 +179,7 @@ def test_a_dead_letter_is_retried(admin: Person, stack: Stack) -> None:
     admin.show("Dead letter")
     admin.press("Retry all")
     admin.press("Retry them")
-    admin.reads("1 jobs queued for retry")
+    admin.reads("1 job queued for retry")
     until_published(stack, STUBBORN)
 
 

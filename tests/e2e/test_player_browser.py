@@ -28,7 +28,7 @@ def base(postgres: Server, migrated: str, tmp_path_factory: pytest.TempPathFacto
     postgres.address.clone(migrated, "player_browser")
     url = postgres.url("player_browser")
     with factories.make_core(url, SystemClock(), home) as core:
-        carrier = fetched(core, Shelf([make_clip(home / "wide.mp4", size="320x180", seconds=2.0)]), fit="blur")
+        carrier = fetched(core, Shelf([make_clip(home / "wide.mp4", size="320x180", seconds=2.0)]))
         steps.transform_video(carrier)
         carrier.let_go()
     with fake_dagster() as dagster, running_door(url, home, dagster.url) as base:

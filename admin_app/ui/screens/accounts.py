@@ -1,15 +1,18 @@
 """Accounts: what there is on each platform, whether it can be used, and the form for a new one.
 
-The form is drawn from the platform's spec: a new platform folder has its form without a line here.
+The tabs and the form are drawn from the platforms' specs: a new platform folder has both without a line here.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import streamlit as st
 
-from admin_app.ui import access, account_sheets, places, sign_ins, words
+from admin_app.ui import access, account_sheets, places, proxy_fields, sign_ins, words
 from admin_app.ui.screens import account as detail
 from admin_app.ui.widgets import attempt, badge, say_later
 from forwarder_core.domain.accounts import Account, AccountStatus, Rights
@@ -24,39 +27,55 @@ _WITHOUT_SIGN_IN = (
     AccountStatus.REFRESH_FAILED,
     AccountStatus.REQUIRES_REAUTH,
 )
-_RIGHTS = {
-    Rights.UNDECLARED: "Not said yet (needed before a connection starts)",
-    Rights.OWN: "My own posts",
-    Rights.LICENSED: "Licensed to me",
-}
+_CARD = 330  # pixels at least: two or three beside each other on a desk, one on a telephone
+_PAGE = 24
 
 
 def show() -> None:
     core = access.core()
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.title("Accounts")
-        if st.button("Add account", icon=":material/add:", type="primary"):
-            _new_account()
     found = accounts.page(core, limit=500)
     chosen_id = st.query_params.get("id", "")
-    if chosen_id.isdigit():
-        found = [one for one in found if one.id == int(chosen_id)]
-        for one in found:
-            detail.show(one)
-            _actions(one, is_card=False)
-        if found:
-            return
+    chosen = next((one for one in found if str(one.id) == chosen_id), None)
+    if chosen is not None:
+        detail.show(chosen)
+        _actions(chosen, is_card=False)
+        return
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.title("Accounts")
+        is_asked = bool(st.query_params.pop("new", None))
+        if st.button("Add account", icon=":material/add:", type="primary") or is_asked:
+            _new_account()
+    if chosen_id:
         st.warning("There is no such account.", icon=":material/search_off:")
     if not found:
         st.info("There is no account here yet. Add the one whose posts are forwarded, and the one they go to.")
-    titles = {spec.platform: spec.title for spec in forms.platforms()}
-    known = tokens.stored_of(core, [one.id for one in found])
-    for platform in sorted({one.platform for one in found}):
-        st.subheader(titles.get(platform, platform))
-        for one in found:
-            if one.platform == platform:
-                _card(one, known.get(one.id))
+    else:
+        _by_platform(found)
     account_sheets.show()
+
+
+def _by_platform(found: Sequence[Account]) -> None:
+    """A tab for each platform there is, with accounts or without; those with most accounts first."""
+    counts = Counter(one.platform for one in found)
+    specs = sorted(forms.platforms(), key=lambda spec: -counts[spec.platform])
+    known = tokens.stored_of(access.core(), [one.id for one in found])
+    tabs = st.tabs([f"{spec.title} ({counts[spec.platform]})" for spec in specs])
+    for tab, spec in zip(tabs, specs, strict=True):
+        with tab:
+            if not counts[spec.platform]:
+                st.caption(f"There is no {spec.title} account yet.")
+                continue
+            with st.grid(min_column_width=_CARD):
+                for one in _page_of([one for one in found if one.platform == spec.platform], spec.platform):
+                    _card(one, known.get(one.id))
+
+
+def _page_of(found: Sequence[Account], platform: str) -> Sequence[Account]:
+    pages = -(-len(found) // _PAGE)
+    if pages < 2:
+        return found
+    page = st.pagination(pages, key=f"accounts-page-{platform}-{pages}")
+    return found[(page - 1) * _PAGE : page * _PAGE]
 
 
 def _card(account: Account, token: StoredToken | None) -> None:
@@ -64,8 +83,8 @@ def _card(account: Account, token: StoredToken | None) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             badge(words.account_look(account.status))
             places.link("accounts", words.plain(account.alias), id=str(account.id))
-            st.text(account.handle, width="content")
-        facts = [f"rights: {account.rights}", f"sign-in: {account.auth_method}"]
+        st.text(account.handle)
+        facts = [f"rights: {words.RIGHTS[account.rights]}", f"sign-in: {sign_ins.method_word(account)}"]
         if token is not None and token.expires_at is not None:
             facts.append(_needed_by(token.expires_at))
         st.caption(words.plain(" · ".join(facts)))
@@ -87,7 +106,7 @@ def _needed_by(ends: datetime) -> str:
 
 def _actions(account: Account, *, is_card: bool = True) -> None:
     core = access.core()
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if is_card and account.status in _WITHOUT_SIGN_IN:
             sign_ins.authorise(account)
         if st.button("Test", icon=":material/network_check:", key=f"test-{account.id}"):
@@ -95,23 +114,34 @@ def _actions(account: Account, *, is_card: bool = True) -> None:
                 name = attempt(lambda: accounts.test(core, account.id))
             if name is not None:
                 st.success(f"Signed in as {words.plain(name)}")
-        with st.popover("Edit", icon=":material/edit:"):
+        if is_card and st.button("Update token", icon=":material/upload_file:", key=f"update-{account.id}"):
+            sign_ins.update(account)
+        if st.button("Edit", icon=":material/edit:", key=f"edit-{account.id}"):
             _edit(account)
+        if is_card:
+            places.link("analytics", "View analytics", icon=":material/monitoring:", account=str(account.id))
         with st.popover("Delete", icon=":material/delete:"):
             st.write("An account that connections use, or that has history, is not deleted.")
             if st.button("Delete it", key=f"delete-{account.id}") and attempt(lambda: _removed(account)):
                 st.rerun()
 
 
+@st.dialog("Edit account")
 def _edit(account: Account) -> None:
-    with st.form(f"edit-{account.id}", border=False):
+    access.require_user()
+    with st.form(f"edit-{account.id}-form", border=False):
         alias = st.text_input("Alias", account.alias)
         rights = st.selectbox(
-            "Rights to its posts", list(_RIGHTS), list(_RIGHTS).index(account.rights), format_func=lambda r: _RIGHTS[r]
+            "Rights to its posts",
+            list(words.RIGHTS),
+            list(words.RIGHTS).index(account.rights),
+            format_func=_rights_word,
         )
         note = st.text_area("Note about the rights", account.rights_note, max_chars=2_000)
+        proxy_id = proxy_fields.of_account(f"edit-{account.id}", account.proxy_id)
         if st.form_submit_button("Save", type="primary"):
-            values = {"alias": alias, "rights": rights, "rights_note": note}
+            values: dict[str, Any] = {"alias": alias, "rights": rights, "rights_note": note}
+            values |= {"proxy_id": proxy_id} if proxy_id != account.proxy_id else {}
             who = access.require_user().username
             if attempt(lambda: editing.change_account(access.core(), account.id, values, who=who)):
                 say_later(f"Account '{alias}' changed")
@@ -129,7 +159,8 @@ def _new_account() -> None:
         alias = st.text_input("Account alias", placeholder="TravelReels_Insta")
         handle = st.text_input(spec.handle_label)
         typed = {field.name: sign_ins.credential(field) for field in method.fields}
-        rights = st.selectbox("Rights to its posts", list(_RIGHTS), format_func=lambda r: _RIGHTS[r])
+        rights = st.selectbox("Rights to its posts", list(words.RIGHTS), format_func=_rights_word)
+        proxy_id = proxy_fields.of_account("new-account")
         is_sent = st.form_submit_button("Save", type="primary")
     if not is_sent:
         sign_ins.redirect_hint(spec.platform, method.name)
@@ -141,12 +172,18 @@ def _new_account() -> None:
         auth_method=method.name,
         credentials={name: value for name, value in typed.items() if value},
         rights=rights,
+        proxy_id=proxy_id,
     )
     made = attempt(lambda: _created(new, spec))
     if made is not None and made.status.is_usable:
         st.rerun()
     elif made is not None:
         sign_ins.next_step(made)
+
+
+def _rights_word(rights: Rights) -> str:
+    said = words.RIGHTS[rights]
+    return said[0].upper() + said[1:]
 
 
 def _created(new: NewAccount, spec: ConnectorSpec) -> Account:

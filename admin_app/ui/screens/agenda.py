@@ -69,7 +69,7 @@ def _week(span: Span, first: date, today: date) -> None:
         there = [entry for entry in span.entries if entry.at.astimezone(zone).date() == day]
         total = sum(one.count for one in span.counts if one.day == day)
         with column, st.container(border=True, key=f"calendar-{n}"):
-            st.markdown(f"**{day:%a} {day.day}**" + (" · today" if day == today else ""))
+            st.markdown(f"**{day:%a} {day.day}**" + (" today" if day == today else ""))
             for entry in there[:_A_DAY]:
                 _entry(entry)
             if not there:
@@ -82,8 +82,9 @@ def _week(span: Span, first: date, today: date) -> None:
 def _entry(entry: Entry) -> None:
     look = _LOOKS[entry.mark]
     at = entry.at.astimezone(access.core().settings.zone)
-    st.caption(f"{look.icon} {at:%H:%M} {look.word} · {words.plain(words.short(entry.connection, 18))}")
-    places.link("jobs", words.plain(words.short(entry.caption, 32)) or f"Job {entry.job_id}", id=str(entry.job_id))
+    said = [words.short(part, 24) for part in (entry.connection, entry.caption) if part]
+    places.link("jobs", f"{at:%H:%M}", icon=look.icon, id=str(entry.job_id))
+    st.caption(f"{look.word} · {words.plain(' · '.join(said))}")
 
 
 def _month(span: Span, first: date, after: date) -> None:

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 import streamlit as st
 
-from admin_app.ui import access, analytics_tabs
+from admin_app.ui import access, analytics_tabs, words
 from admin_app.ui.widgets import attempt
 from forwarder_core.domain.analytics import Period
-from forwarder_core.services import analytics, analytics_days
+from forwarder_core.services import analytics, analytics_days, analytics_tables
 from forwarder_core.services.analytics import View
 
 _PRESETS = {"7 days": "7days", "30 days": "30days", "90 days": "90days"}
@@ -18,13 +18,17 @@ _CUSTOM = "Custom"
 
 def show() -> None:
     core = access.core()
-    st.title("Analytics")
+    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+    head.title("Analytics")
     chosen = _period()
     view = attempt(lambda: analytics.view(core, chosen)) if chosen else None
     if view is None:
         return
+    with head, st.popover("Export", icon=":material/download:"):
+        _export(view)
     _numbers(view)
-    overview, connections, accounts, system = st.tabs(["Overview", "Connections", "Accounts", "System"])
+    shown = "Accounts" if "account" in st.query_params else "Overview"
+    overview, connections, accounts, system = st.tabs(["Overview", "Connections", "Accounts", "System"], default=shown)
     with overview:
         analytics_tabs.overview(view)
     with connections:
@@ -50,20 +54,27 @@ def _period() -> Period | None:
     return attempt(lambda: analytics.period(core, first=first, last=last))
 
 
+def _export(view: View) -> None:
+    name = st.selectbox("Table", analytics_tables.names(), format_func=_table_word, key="analytics-export")
+    made = analytics_tables.csv_of(view, name)
+    file = f"analytics-{name}-{view.period.first}-{view.period.last}.csv"
+    st.download_button("Download CSV", made, file, "text/csv", type="primary", icon=":material/download:")
+
+
+def _table_word(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
 def _numbers(view: View) -> None:
     t = view.tally
-    with st.grid(6, min_column_width=140):
-        st.metric("Posts", t.total, border=True, help="Forwarded, or failed for good, in these days")
+    with st.grid(3, min_column_width=150):
+        st.metric("Posts", f"{t.total:,}", border=True, help="Forwarded, or failed for good, in these days")
         st.metric("Success", _percent(t.success_rate), border=True, help="Per post")
         st.metric("Per attempt", _percent(t.attempt_rate), border=True, help="Successes of all attempts")
         st.metric("Uptime", _percent(view.uptime), border=True, help="Days with a success, of those with work")
         retries = "–" if t.avg_retries is None else f"{t.avg_retries:g}"
         st.metric("Retries a success", retries, border=True)
-        st.metric("Sent", _size(t.bytes_sent), border=True)
-
-
-def _size(sent: int) -> str:
-    return f"{sent / 1e9:.2f} GB" if sent < 100e9 else f"{sent / 1e12:.2f} TB"
+        st.metric("Sent", words.size(t.bytes_sent), border=True)
 
 
 def _percent(value: float | None) -> str:

@@ -10,6 +10,7 @@ from admin_app.ui import (
     access,
     analytics_tabs,
     connection_actions,
+    connection_facts,
     decisions,
     dry_run,
     live,
@@ -17,7 +18,7 @@ from admin_app.ui import (
     rule_fields,
     words,
 )
-from admin_app.ui.widgets import attempt, badge, say_later
+from admin_app.ui.widgets import attempt, badge, platform_badge, say_later
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.jobs import JobStatus, WaitReason
 from forwarder_core.domain.posts import Decision, SourcePost, Verdict
@@ -39,16 +40,17 @@ def show(connection_id: int) -> None:
         st.title(words.plain(known.name), width="content")
         badge(words.CONNECTION[known.status])
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(platform_badge(view.source.platform), width="content")
         places.link("accounts", words.plain(view.source.alias), id=str(view.source.id))
         st.text("→", width="content")
+        st.markdown(platform_badge(view.destination.platform), width="content")
         places.link("accounts", words.plain(view.destination.alias), id=str(view.destination.id))
     if known.status_reason:
         st.warning(words.plain(known.status_reason), icon=":material/warning:")
     connection_actions.buttons(known, "page", platform=view.destination.platform, is_page=True, can_delete=True)
     _numbers(view)
+    connection_facts.details(view)
     _last_look(known)
-    if st.button("Rules", icon=":material/rule:", key=f"rules-{known.id}"):
-        rule_fields.edit(known)
     _next_posts(known)
     at_jobs, at_posts, at_days, at_trials, at_old = st.tabs(
         ["Jobs", "Posts and why", "Last 30 days", "Dry runs", "Old posts"]
@@ -72,12 +74,12 @@ def _numbers(view: ConnectionView) -> None:
     open_ = view.forwarded - rate - view.jobs.get(JobStatus.CANCELLED, 0)
     next_look = view.next_look_at
     facts = (
-        ("Published", str(view.succeeded)),
-        ("Failed", str(view.failed)),
-        ("Under way", str(open_)),
+        ("Published", f"{view.succeeded:,}"),
+        ("Failed", f"{view.failed:,}"),
+        ("Under way", f"{open_:,}"),
         ("Success", f"{100 * view.succeeded / rate:.0f} %" if rate else "–"),
-        ("Next look", _ahead(next_look, now)),
-        ("Run by hand", words.ago(view.connection.last_run_at, now)),
+        ("Next look", _ahead(next_look, now) if view.connection.looks_by_itself else "when asked"),
+        ("Last run", words.ago(view.last_run_at, now)),
     )
     with st.container(horizontal=True, gap="medium"):
         for label, value in facts:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import streamlit as st
 
 from admin_app.ui import access, connection_actions, places, words
 from admin_app.ui.screens import connection, wizard
-from admin_app.ui.widgets import badge
+from admin_app.ui.widgets import badge, platform_badge
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.services import connections, overview
 from forwarder_core.services.overview import ConnectionView
@@ -57,14 +59,23 @@ def connection_cards(views: list[ConnectionView], *, key: str, can_delete: bool 
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 badge(words.CONNECTION[c.status])
                 places.link("connections", words.plain(c.name), id=str(c.id))
-            ends = (f"{end.platform}: {end.alias}" for end in (view.source, view.destination))
-            st.text(" → ".join(ends))
-            rate = view.succeeded + view.failed
-            quality = f"{100 * view.succeeded / rate:.0f} % succeeded" if rate else "nothing finished yet"
-            st.caption(f"{view.forwarded} posts taken on · {quality} · last run {words.ago(c.last_run_at, now)}")
+            ends = (f"{platform_badge(e.platform)} {words.plain(e.alias)}" for e in (view.source, view.destination))
+            st.markdown(" → ".join(ends))
+            st.caption(" · ".join(_facts(view, now)))
             if c.status_reason:
                 st.warning(words.plain(c.status_reason), icon=":material/warning:")
             connection_actions.buttons(c, key, platform=view.destination.platform, can_delete=can_delete)
+
+
+def _facts(view: ConnectionView, now: datetime) -> list[str]:
+    rate = view.succeeded + view.failed
+    facts = [
+        f"{words.count(view.forwarded, 'post')} taken on",
+        f"{100 * view.succeeded / rate:.0f} % succeeded" if rate else "nothing finished yet",
+    ]
+    if view.last_run_at is not None:
+        facts.append(f"last run {words.ago(view.last_run_at, now)}")
+    return facts
 
 
 def _status_word(status: str) -> str:

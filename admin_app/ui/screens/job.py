@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from admin_app.ui import access, job_media, places, questions, words
 from admin_app.ui.live import EVERY, is_web
 from admin_app.ui.widgets import attempt, badge, failure, say_later
-from forwarder_core.domain.jobs import JobStatus
+from forwarder_core.domain.jobs import JobStatus, Step
 from forwarder_core.errors import ForwarderError
 from forwarder_core.services import bulk, jobs
 from forwarder_core.services.jobs import Answer, JobStory, JobView
@@ -52,7 +52,9 @@ def show(job_id: int) -> None:
             st.text(view.caption)
     job_media.show(story)
     _attempts(story)
-    st.subheader("Timeline")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader("Timeline")
+        places.link("logs", "Its logs", icon=":material/article:", job_id=str(job_id))
     if not story.timeline:
         st.caption("Nothing has been logged about this job yet.")
     for row in story.timeline:
@@ -152,19 +154,25 @@ def _done(changed: JobView | None, words_: str) -> None:
 
 def _facts(story: JobStory) -> None:
     job, zone = story.view.job, access.core().settings.zone
-    where = words.STEP[job.step] if job.step else "–"
     facts = {
-        "Step": f"{where} ({job.progress:.0%})" if job.status is JobStatus.RUNNING else where,
+        "Source post": story.view.source_post_id,
         "Attempts": str(job.attempts),
         "Queued": words.clock_time(job.created_at, zone),
         "Started": words.clock_time(job.started_at, zone),
         "Ended": words.clock_time(job.completed_at, zone),
-        "Waits for": words.WAIT[job.wait_reason] if job.wait_reason else "–",
-        "Next try": words.clock_time(job.next_attempt_at, zone),
-        "Publication": str(story.publication or "none yet"),
+        "Publication": str(story.publication or "none yet").capitalize(),
     }
+    if job.started_at and job.completed_at:
+        facts["Took"] = words.span((job.completed_at - job.started_at).total_seconds())
+    if job.status is JobStatus.RUNNING and job.step:
+        facts["Step"] = words.STEP[job.step]
+    if job.wait_reason:
+        facts["Waits for"] = words.WAIT[job.wait_reason]
+    if job.next_attempt_at:
+        facts["Next try"] = words.clock_time(job.next_attempt_at, zone)
     with st.container(border=True):
-        st.table({"": list(facts), "Value": list(facts.values())}, hide_index=True, hide_header=True, border=False)
+        values = [words.plain(value) for value in facts.values()]
+        st.table({"": list(facts), "Value": values}, hide_index=True, hide_header=True, border=False)
 
 
 def _way_out(attempt: dict[str, Any]) -> str:
@@ -182,8 +190,8 @@ def _attempts(story: JobStory) -> None:
     st.dataframe(
         {
             "No.": [a["n"] for a in story.attempts],
-            "Result": [a["state"] for a in story.attempts],
-            "Step": [a["step"] or "" for a in story.attempts],
+            "Result": [str(a["state"]).capitalize() for a in story.attempts],
+            "Step": [words.STEP[Step(a["step"])] if a["step"] else "" for a in story.attempts],
             "Error": [a["error_message"] or "" for a in story.attempts],
             "Way out": [_way_out(a) for a in story.attempts],
             "Started": [words.clock_time(a["started_at"], zone) for a in story.attempts],

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from admin_app.ui import access, words
-from admin_app.ui.live import is_web
+from admin_app.ui import access, places, words
+from admin_app.ui.live import EVERY, is_web
 from admin_app.ui.screens import job
 from admin_app.ui.widgets import attempt, say_later
 from forwarder_core.domain.jobs import JobStatus
@@ -43,13 +43,29 @@ def show() -> None:
 
 
 def _list() -> None:
-    core = access.core()
-    st.title("Jobs")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.title("Jobs")
+        places.link("logs", "View logs", icon=":material/article:")
     usual = _usual_view()
     view = st.segmented_control("Show", list(_VIEWS), default=usual, key="jobs-view") or usual
     wanted = _filters(view)
     if view == _DEAD:
         _causes()
+    if view == _ACTIVE:
+        _moving(wanted)
+    else:
+        _rows(view, wanted)
+
+
+@st.fragment(run_every=EVERY)
+def _moving(wanted: Wanted) -> None:
+    """What is under way, drawn anew as it moves."""
+    access.require_user(is_use=False)
+    _rows(_ACTIVE, wanted)
+
+
+def _rows(view: str, wanted: Wanted) -> None:
+    core = access.core()
     where = f"jobs-before-{view}-{wanted}"
     before = st.session_state.get(where, jobs.FIRST_PAGE)
     found = jobs.page(core, wanted, before=before, limit=_PAGE + 1)
@@ -57,7 +73,7 @@ def _list() -> None:
         st.info(_EMPTY[view])
         return
     shown = found[:_PAGE]
-    _pick(shown, _dead_table if view == _DEAD else _table, key=f"jobs-table-{view}-{before}")
+    _pick(shown, _TABLES[view], key=f"jobs-table-{view}-{before}")
     with st.container(horizontal=True):
         if before != jobs.FIRST_PAGE and st.button("Newest", icon=":material/first_page:"):
             st.session_state[where] = jobs.FIRST_PAGE
@@ -98,6 +114,7 @@ def _filters(view: str) -> Wanted:
         states = [s for s in JobStatus if s.value in _VIEWS[view] or view == _HISTORY]
         status = st.selectbox("Status", ["All", *states], format_func=_word, key=f"jobs-status-{view}")
         days = st.date_input("Created", [*_days_asked()], format="YYYY-MM-DD", key="jobs-days")
+        q = st.text_input("Search", placeholder="Caption, or a number", key="jobs-q")
     since, until = _span(days, core.settings.zone)
     account = st.query_params.get("account", "")
     account_id = int(account) if account.isdigit() and len(account) < 19 else None
@@ -115,6 +132,7 @@ def _filters(view: str) -> Wanted:
         error=_error_filter(),
         since=since,
         until=until,
+        q=(q or "").replace("\x00", "").strip() or None,
     )
 
 
@@ -152,7 +170,9 @@ def _pick(shown: list[JobView], table: Callable[[list[JobView]], dict[str, list[
         on_select="rerun",
         selection_mode="single-row",
         key=key,
+        placeholder="",
         column_config={
+            "Progress": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="percent"),
             "Source": st.column_config.LinkColumn(display_text="open"),
             "Destination": st.column_config.LinkColumn(display_text="open"),
         },
@@ -162,6 +182,24 @@ def _pick(shown: list[JobView], table: Callable[[list[JobView]], dict[str, list[
     if rows:
         st.query_params["id"] = str(shown[rows[0]].job.id)
         st.rerun()
+
+
+def _moving_table(views: list[JobView]) -> dict[str, list[object]]:
+    zone = access.core().settings.zone
+    return {
+        "Job": [v.job.id for v in views],
+        "Status": [words.JOB[v.job.status].word for v in views],
+        "Connection": [v.connection_name for v in views],
+        "Step": [words.STEP[v.job.step] if v.job.step else "" for v in views],
+        "Progress": [v.job.progress if v.job.status is JobStatus.RUNNING else None for v in views],
+        "Now": [v.note or (words.WAIT[v.job.wait_reason] if v.job.wait_reason else "") for v in views],
+        "Caption": [words.short(v.caption, 60) for v in views],
+        "Source": [v.source_url if is_web(v.source_url) else None for v in views],
+        "Attempts": [v.job.attempts for v in views],
+        "Error": [v.job.failure.message if v.job.failure else "" for v in views],
+        "Next try": [words.clock_time(v.job.next_attempt_at, zone) if v.job.next_attempt_at else "" for v in views],
+        "Created": [words.clock_time(v.job.created_at, zone) for v in views],
+    }
 
 
 def _table(views: list[JobView]) -> dict[str, list[object]]:
@@ -176,7 +214,13 @@ def _table(views: list[JobView]) -> dict[str, list[object]]:
         "Error": [v.job.failure.message if v.job.failure else "" for v in views],
         "Attempts": [v.job.attempts for v in views],
         "Created": [words.clock_time(v.job.created_at, zone) for v in views],
+        "Duration": [_duration(v) for v in views],
     }
+
+
+def _duration(view: JobView) -> str:
+    began, ended = view.job.started_at, view.job.completed_at
+    return words.span((ended - began).total_seconds()) if began and ended else ""
 
 
 # ---- dead letter ------------------------------------------------------------------------------------------------
@@ -196,16 +240,19 @@ def _dead_table(views: list[JobView]) -> dict[str, list[object]]:
     }
 
 
+_TABLES = {_ACTIVE: _moving_table, _HISTORY: _table, _DEAD: _dead_table}
+
+
 def _causes() -> None:
     """Many failures of one cause are one trouble: what helps, and one button."""
     for cause in bulk.causes(access.core()):
         with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
-            noun = "job" if cause.count == 1 else "jobs"
-            st.markdown(f"**{words.plain(cause.code)}**: {cause.count} {noun}", width="content")
+            noun = words.count(cause.count, "job")
+            st.markdown(f"**{words.plain(cause.code)}**: {noun}", width="content")
             if cause.action:
                 st.caption(words.plain(cause.action), width="stretch")
             with st.popover("Retry all", icon=":material/replay:"):
-                st.write(f"Retry all {cause.count} {noun} that failed of this cause, each from its start?")
+                st.write(f"Retry all {noun} that failed of this cause, each from its start?")
                 if st.button("Retry them", key=f"bulk-{cause.code}", type="primary"):
                     _retry_all(cause)
 
@@ -214,5 +261,5 @@ def _retry_all(cause: Cause) -> None:
     who = access.require_user().username
     moved = attempt(lambda: bulk.retry_all(access.core(), cause.code, who=who))
     if moved is not None:
-        say_later(f"{len(moved)} jobs queued for retry")
+        say_later(f"{words.count(len(moved), 'job')} queued for retry")
         st.rerun()

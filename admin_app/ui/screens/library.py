@@ -1,10 +1,10 @@
-"""The library: every video that arrived somewhere, to find, play, and forward elsewhere; and the files handed in."""
+"""The library: every video that arrived somewhere, to find, play, and forward elsewhere; and handing files in."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from admin_app.ui import access, places, words
+from admin_app.ui import access, places, uploads, words
 from admin_app.ui.widgets import attempt, say_later
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.media_library import Brought
@@ -67,7 +67,7 @@ def _card(one: Brought, files: dict[str, str], owned: dict[int, Account]) -> Non
     st.text(words.short(one.caption, 70) or "(without a caption)")
     ends = [owned[i].alias for i in (one.source_account_id, one.destination_account_id) if i in owned]
     st.caption(words.plain(" → ".join(ends)))
-    size = f"{one.width}×{one.height}, {one.duration_ms / 1e3:.1f} s, {one.size_bytes / 1e6:.1f} MB"
+    size = f"{one.width}×{one.height}, {one.duration_ms / 1_000:.1f} s, {words.size(one.size_bytes)}"
     st.caption(f"{words.clock_time(one.completed_at, core.settings.zone)} · {size}")
     with st.container(horizontal=True, gap="small"):
         if part not in files:
@@ -110,16 +110,17 @@ def _handed_in() -> None:
         places.link("accounts", "Add an account", icon=":material/add:")
         return
     chosen = st.selectbox("Library account", owned, format_func=lambda one: one.alias, key="library-of")
+    uploads.panel(chosen.id)
     found = attempt(lambda: handing_in.listed(core, chosen.id, limit=200)) or []
     if not found:
-        st.info("No file is there yet. Put videos into its folder, or hand them in over the API.")
+        st.info("No file is there yet. Hand videos in here, put them into its folder, or send them over the API.")
     else:
         zone = core.settings.zone
         st.dataframe(
             {
                 "File": [one.file.name.encode("utf-8", "replace").decode() for one in found],
                 "Caption": [words.short(one.file.caption, 60) for one in found],
-                "Size": [f"{one.file.size_bytes / 1e6:.1f} MB" for one in found],
+                "Size": [words.size(one.file.size_bytes) for one in found],
                 "Since": [words.clock_time(one.file.at, zone) for one in found],
                 "State": [
                     _STATES[one.state] + (f": {one.file.waits_for}" if one.file.waits_for else "") for one in found
@@ -131,4 +132,4 @@ def _handed_in() -> None:
             hide_index=True,
             width="stretch",
         )
-    st.caption(f"Many files at once: POST /api/library/{chosen.id}/files, see docs/library-and-archive.md.")
+    st.caption(f"From a program: POST /api/library/{chosen.id}/files, see docs/library-and-archive.md.")

@@ -3,52 +3,84 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 import streamlit as st
 
 from admin_app.ui import access, places, words
 from forwarder_core.domain.analytics import bounds
-from forwarder_core.services import overview
+from forwarder_core.services import connections, overview
 
-_LEVELS = ["All", "info", "warning", "error"]
-_PAGE = 200
+_LEVELS = ["All", "info", "warning", "error", "critical"]
+_PAGE, _FEW = 200, 16
 
 
 def show() -> None:
     core = access.core()
     st.title("Logs")
+    known = {c.id: c.name for c in connections.page(core, limit=1_000)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         q = st.text_input("Search", placeholder="Words in the message", key="logs-q")
         level = st.selectbox("Level", _LEVELS, format_func=str.capitalize, key="logs-level")
+        asked = [0, *known].index(_asked("connection")) if _asked("connection") in known else 0
+        connection = st.selectbox("Connection", [0, *known], asked, format_func=lambda i: known.get(i, "All"),
+                                  key="logs-connection")  # fmt: skip
         job = st.text_input("Job", st.query_params.get("job_id", ""), key="logs-job", placeholder="Number")
+        code = st.text_input("Error", st.query_params.get("error", ""), key="logs-code", placeholder="quota_exhausted")
     since, until = _of_days()
+    if account := _asked("account"):
+        st.caption(f"Only what was written about account {account}.")
     rows = overview.logs(
         core,
         limit=_PAGE,
         q=q.replace("\x00", "") or None,
         level=None if level == "All" else level,
         job_id=int(job) if job.isdigit() and len(job) < 19 else None,
+        connection_id=connection or None,
+        account_id=account or None,
+        code=code.replace("\x00", "").strip() or None,
         since=since,
         until=until,
     )
     if not rows:
         st.info("There is no such message.")
         return
-    st.dataframe(
+    _table(rows, known)
+    if len(rows) == _PAGE:
+        st.caption(f"The newest {_PAGE} are shown; narrow the search for older ones.")
+
+
+def _table(rows: list[dict[str, Any]], known: dict[int, str]) -> None:
+    """The lines; the one selected in full, with the way to its job."""
+    zone = access.core().settings.zone
+    picked = st.dataframe(
         {
-            "Time": [words.clock_time(row["at"], core.settings.zone) for row in rows],
-            "Level": [row["level"] for row in rows],
-            "Job": [row["job_id"] for row in rows],
-            "Connection": [row["connection_id"] for row in rows],
-            "Code": [row["code"] or "" for row in rows],
+            "Time": [words.clock_time(row["at"], zone) for row in rows],
+            "Level": [str(row["level"]).capitalize() for row in rows],
+            "Job": [str(row["job_id"] or "") for row in rows],
+            "Connection": [known.get(row["connection_id"], "") for row in rows],
+            "Error": [row["code"] or "" for row in rows],
             "Message": [row["text"] for row in rows],
         },
         hide_index=True,
         width="stretch",
-        height=640,
+        height=640 if len(rows) > _FEW else "auto",
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"logs-table-{rows[0]['id']}-{len(rows)}",
     )
-    if len(rows) == _PAGE:
-        st.caption(f"The newest {_PAGE} are shown; narrow the search for older ones.")
+    st.caption("Select a row to read the whole message.")
+    for at in picked["selection"]["rows"]:
+        with st.container(border=True):
+            st.text(rows[at]["text"])
+            if job_id := rows[at]["job_id"]:
+                places.link("jobs", f"Job {job_id}", icon=":material/list_alt:", id=str(job_id))
+
+
+def _asked(name: str) -> int:
+    """The number a link led here with; 0: none."""
+    said = st.query_params.get(name, "")
+    return int(said) if said.isdigit() and len(said) < 19 else 0
 
 
 def _of_days() -> tuple[datetime | None, datetime | None]:

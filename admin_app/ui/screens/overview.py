@@ -8,20 +8,25 @@ from admin_app.ui import access, captcha, first_steps, incidents, places, questi
 from admin_app.ui.live import moving_jobs
 from admin_app.ui.screens.connections import connection_cards
 from admin_app.ui.screens.notifications import alerts_trouble
-from forwarder_core.services import challenges, connections, overview
+from forwarder_core.services import calendars, challenges, connections, overview
 from forwarder_core.services.overview import Summary
 
 
 def show() -> None:
     core = access.core()
-    st.title("Overview")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.title("Overview")
+        with st.container(horizontal=True, gap="small", width="content"):
+            places.link("connections", "New connection", icon=":material/add:", new="1")
+            places.link("accounts", "Add account", icon=":material/person_add:", new="1")
+            places.link("logs", "View all logs", icon=":material/article:")
+            places.link("analytics", "Export analytics", icon=":material/download:")
     for challenge in challenges.open_challenges(core):
         captcha.banner(challenge)
     alerts_trouble()
     questions.waiting()
-    steps = overview.first_steps(core)
-    if not steps.is_done:
-        first_steps.show(steps)
+    if not overview.has_forwarded(core):
+        first_steps.show(overview.first_steps(core))
     _numbers()
     incidents.section()
     quota_panels.today(only_tight=True)
@@ -29,6 +34,7 @@ def show() -> None:
     with left:
         st.subheader("Moving now")
         moving_jobs()
+        _next_posts()
     with right:
         st.subheader("Connections")
         chosen = connections.page(core, limit=20)
@@ -54,13 +60,29 @@ def _cards(told: Summary) -> list[tuple[str, str, str]]:
     rate = "–" if told.success_rate is None else f"{told.success_rate:g} %"
     failed, succeeded = day.get("dead", 0), day.get("success", 0)
     others = f"{c['paused']} paused, {c['stopped']} stopped"
+    waited = "" if told.wait_s is None else f"; {words.span(told.wait_s)} from queued to started, on average"
     return [
         ("Active connections", f"{c['active']} of {sum(c.values())}", others),
-        ("Jobs in 24 h", str(sum(day.values())), f"{succeeded} published, {failed} failed"),
+        ("Jobs in 24 h", f"{sum(day.values()):,}", f"{succeeded:,} published, {failed:,} failed"),
         ("Success rate in 24 h", rate, "Published ones among those that ended"),
         ("Under way", f"{told.running} of {told.most_running}", "Running now, of the most at once"),
-        ("Waiting", str(told.waiting), "Queued, or waiting for a retry"),
+        ("Waiting", f"{told.waiting:,}", f"Queued, or waiting for a retry{waited}"),
     ]
+
+
+def _next_posts() -> None:
+    """What goes next on any connection, and when."""
+    core = access.core()
+    coming = calendars.next_posts(core)
+    if not coming:
+        return
+    st.subheader("Next posts")
+    for entry in coming:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            places.link("jobs", f"Job {entry.job_id}", id=str(entry.job_id))
+            st.text(words.clock_time(entry.at, core.settings.zone), width="content")
+            st.caption(words.plain(f"{entry.connection} · {words.short(entry.caption, 40)}"), width="content")
+    places.link("calendar", "All planned posts", icon=":material/calendar_month:")
 
 
 def _recent_log() -> None:
@@ -73,7 +95,7 @@ def _recent_log() -> None:
     st.dataframe(
         {
             "Time": [words.clock_time(row["at"], core.settings.zone) for row in rows],
-            "Level": [row["level"] for row in rows],
+            "Level": [str(row["level"]).capitalize() for row in rows],
             "Message": [row["text"] for row in rows],
         },
         hide_index=True,

@@ -21,6 +21,7 @@ from admin_app.ui import (
     quota_panels,
     retry_classes,
     second_factor_form,
+    upkeep_panels,
     words,
 )
 from admin_app.ui.screens.notifications import telegram_form
@@ -28,11 +29,11 @@ from admin_app.ui.widgets import attempt, say_later
 from forwarder_core.services import health, overview, tunables
 from forwarder_core.services.tunables import Tunable
 
-_RETRIES = "Retry policy"
+_RETENTION, _RETRIES, _WORKERS = "Retention", "Retry policy", "Workers"
 _GROUPS = {
-    "Retention": ("retention.",),
+    _RETENTION: ("retention.",),
     _RETRIES: ("retry.", "breaker."),
-    "Workers": ("dispatch.", "lease."),
+    _WORKERS: ("dispatch.", "lease."),
 }
 _SESSIONS = "session."
 _STATES = {"ok": ":material/check_circle:", "warning": ":material/warning:", "failing": ":material/error:"}
@@ -44,7 +45,9 @@ def show() -> None:
         "Admin": _admin,
         "Notifications": _notifications,
         **{title: partial(_group, title, prefixes) for title, prefixes in _GROUPS.items()},
+        _RETENTION: _retention,
         _RETRIES: _retries,
+        _WORKERS: _workers,
         "Platforms": _platforms,
         "Limits and quotas": _limits,
         "API tokens": api_token_forms.show,
@@ -64,6 +67,17 @@ def _admin() -> None:
 def _notifications() -> None:
     telegram_form()
     places.link("notifications", "Kinds of alerts and history", icon=":material/notifications:")
+
+
+def _retention() -> None:
+    _group(_RETENTION, _GROUPS[_RETENTION])
+    upkeep_panels.clean_up()
+
+
+def _workers() -> None:
+    upkeep_panels.workers()
+    upkeep_panels.priorities()
+    _group(_WORKERS, _GROUPS[_WORKERS])
 
 
 def _retries() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from admin_app.ui import access, places
 from admin_app.ui.widgets import attempt, say_later
-from admin_app.ui.words import plain
+from admin_app.ui.words import plain, size
 from forwarder_core.services import templates
 from forwarder_core.services.templates import TemplateImage
 
@@ -32,7 +32,7 @@ def _card(image: TemplateImage) -> None:
     who = access.require_user().username
     places.template(image.name)
     st.markdown(f"**{plain(image.name)}**")
-    st.caption(f"{image.width}×{image.height}, {image.size_bytes / 1e3:,.0f} kB")
+    st.caption(f"{image.width}×{image.height}, {size(image.size_bytes)}")
     if image.used_by:
         st.caption(f"Used by {plain(', '.join(image.used_by))}")
     if image.is_shipped:

@@ -1,105 +1,30 @@
-"""The desk's screens, run without a browser: what they show, what their buttons do, and words that stay words.
-
-The guard and the session are proven elsewhere; here a user is taken for granted, and the screen under test stands in
-the place of the first one, because the test runner opens no other.
-"""
+"""The desk's screens, run without a browser: what they show, what their buttons do, and words that stay words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from admin_app import process
-from admin_app.ui import access
 from admin_app.ui.screens import accounts, jobs, notifications, overview, settings
-from forwarder_core.clock import ManualClock
-from forwarder_core.db.tables.people import audit_log
-from forwarder_core.domain.accounts import Account, AccountStatus
-from forwarder_core.embedded.postgres import Server
 from forwarder_core.errors import MediaRejected
 from forwarder_core.services import accounts as accounts_service
 from forwarder_core.services import challenges, failing, interactive_login, telegram_settings
 from forwarder_core.services import overview as overviews
 from forwarder_core.services.context import Core
 from forwarder_core.services.interactive_login import State
-from forwarder_core.services.signing_in import SignedIn
 from tests import factories
 from tests.integration.alerts.outgoing import CHANNEL, TOKEN, tell
-from tests.unit.admin_app.doorway import HOSTILE, PASSWORD, USER, core_with_admin, own_database
+from tests.integration.screens.kit import Opening, audited, challenged, press, told
+from tests.unit.admin_app.doorway import HOSTILE, PASSWORD
 
 pytestmark = pytest.mark.slow
-APP = Path(__file__).resolve().parents[2] / "admin_app" / "ui" / "app.py"
-Opening = Callable[..., AppTest]
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "screens") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        user = SignedIn(
-            user_id=1,
-            username=USER,
-            csrf_token="",
-            is_remembered=False,
-            expires_at=clock.now() + timedelta(days=1),
-        )
-        process.use(core)
-        monkeypatch.setattr(access, "require_user", lambda **_: user)
-        yield core
-        process._held.clear()
-
-
-@pytest.fixture
-def opened(core: Core, monkeypatch: pytest.MonkeyPatch) -> Opening:
-    def opened(screen: Callable[[], None], **query: str) -> AppTest:
-        monkeypatch.setattr(overview, "show", screen)
-        test = AppTest.from_file(str(APP), default_timeout=30)
-        for name, value in query.items():
-            test.query_params[name] = value
-        test.run()
-        assert not test.exception, test.exception
-        return test
-
-    return opened
-
-
-def press(test: AppTest, label: str) -> AppTest:
-    (button,) = (b for b in test.button if b.label == label)
-    button.click().run()
-    assert not test.exception, test.exception
-    return test
-
-
-def told(test: AppTest) -> str:
-    kinds = (test.markdown, test.caption, test.text, test.error, test.warning, test.info, test.success)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
 def code_of(test: AppTest) -> Any:
     (field,) = (f for f in test.text_input if f.label == "Code")
     return field
-
-
-def challenged(core: Core) -> Account:
-    account = factories.add_account(core, alias="TravelReels_Insta", handle="travel_reels_official")
-    factories.add_job(core, factories.add_connection(core, account), status="captcha")
-    with core.begin() as tx:
-        challenges.raise_on(tx, account, HOSTILE, core.clock.now())
-    return account
-
-
-def audited(core: Core) -> list[str]:
-    return [row["what"] for row in factories.rows(core, audit_log)]
 
 
 def test_the_banner_says_what_is_known_and_what_to_do(core: Core, opened: Opening) -> None:
@@ -207,18 +132,6 @@ def test_accounts_are_imported_from_the_sheet_that_was_looked_at(core: Core, ope
     press(test, "Import")
     assert [account.handle for account in accounts_service.page(core)] == ["one"]
     assert "swordfish" not in told(press(opened(accounts.show), "Make the export"))
-
-
-def test_every_screen_stands_empty_and_full(core: Core, opened: Opening) -> None:
-    for screen in (overview.show, accounts.show, jobs.show, notifications.show, settings.show):
-        opened(screen)
-    assert "no such account" in told(opened(accounts.show, id="99"))
-    factories.add_account(core, status=AccountStatus.REQUIRES_REAUTH, status_reason=HOSTILE)
-    connection = factories.add_connection(core, name=HOSTILE)
-    for _ in range(60):
-        factories.add_job(core, connection)
-    for screen in (overview.show, accounts.show, jobs.show):
-        assert "<img" not in told(opened(screen)).replace(r"\<img", "")
 
 
 def test_an_incident_stands_on_the_first_screen_and_is_retried_with_one_button(core: Core, opened: Opening) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from admin_app.ui.screens import connections as screen
 from forwarder_core.clock import ManualClock
-from forwarder_core.connectors import registry
 from forwarder_core.db import requests as rows
 from forwarder_core.domain import dry_runs
 from forwarder_core.domain.dry_runs import Issue, TriedPost
@@ -16,20 +15,11 @@ from forwarder_core.domain.requests import RequestState
 from forwarder_core.services import connections, dry_running, trying
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.integration.services.far_ends import Feed, Somebody
-from tests.integration.test_screens import Opening, audited, core, opened, press, told, url
+from tests.integration.screens.kit import Opening, audited, press, told
+from tests.integration.services.far_ends import Feed
 from tests.unit.admin_app.doorway import HOSTILE
 
-__all__ = ["core", "opened", "url"]  # the screens' own fixtures
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
-    made = Feed()
-    monkeypatch.setattr(registry, "source", lambda account, box, exit_: made)
-    monkeypatch.setattr(registry, "authenticator", lambda account, box, exit_: Somebody(account))
-    return made
 
 
 def test_it_is_started_rehearsed_run_and_stopped_from_its_page(
@@ -89,7 +79,7 @@ def test_one_that_is_not_there_says_so(core: Core, opened: Opening) -> None:
 
 def _finish(core: Core, dry_run_id: int) -> None:
     folder = trying.store_of(core).open(f"{dry_run_id}-1")
-    picture = Path(__file__).resolve().parents[2] / "admin_app" / "ui" / "icon.png"
+    picture = Path(__file__).resolve().parents[3] / "admin_app" / "ui" / "icon.png"
     (folder.path / "before.jpg").write_bytes(picture.read_bytes())
     issue = Issue(code="duplicate", text="The channel has this post already.", action="Nothing.", is_fatal=False)
     post = TriedPost(

@@ -7,24 +7,14 @@ from streamlit.testing.v1 import AppTest
 
 from admin_app.ui.screens import connections as screen
 from forwarder_core.clock import ManualClock
-from forwarder_core.connectors import registry
 from forwarder_core.services import connections
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.integration.services.far_ends import Feed, Somebody
-from tests.integration.test_screens import Opening, audited, core, opened, press, told, url
+from tests.integration.screens.kit import Opening, audited, press, told
+from tests.integration.services.far_ends import Feed
 
-__all__ = ["core", "opened", "url"]  # the screens' own fixtures
 pytestmark = pytest.mark.slow
 STEPS_TO_REVIEW = 6
-
-
-@pytest.fixture
-def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
-    made = Feed()
-    monkeypatch.setattr(registry, "source", lambda account, box, exit_: made)
-    monkeypatch.setattr(registry, "authenticator", lambda account, box, exit_, **_: Somebody(account))
-    return made
 
 
 def named(test: AppTest, name: str = "Travel_Insta_to_TechShorts") -> AppTest:

@@ -13,10 +13,9 @@ from forwarder_core.domain.posts import Decision, Verdict
 from forwarder_core.services import connections, editing, forwarding, limits
 from forwarder_core.services.context import Core
 from tests import factories
-from tests.integration.test_screens import Opening, core, opened, press, told, url
+from tests.integration.screens.kit import Opening, press, told
 from tests.unit.admin_app.doorway import HOSTILE
 
-__all__ = ["core", "opened", "url"]  # the screens' own fixtures
 pytestmark = pytest.mark.slow
 
 

@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from admin_app import process
-from admin_app.ui import access, video_options
-from admin_app.ui.screens import connections, jobs, overview, templates
-from forwarder_core.clock import ManualClock
-from forwarder_core.embedded.postgres import Server
+from admin_app.ui import video_options
+from admin_app.ui.screens import connections, jobs, templates
 from forwarder_core.services import connections as connections_service
 from forwarder_core.services import steps
 from forwarder_core.services.context import Core
-from forwarder_core.services.signing_in import SignedIn
 from tests import factories
+from tests.integration.screens.kit import Opening, press, told
 from tests.integration.services.test_media_road import Shelf, fetched
-from tests.integration.test_screens import APP, press, told
-from tests.unit.admin_app.doorway import USER, core_with_admin, own_database
 from tests.unit.media.samples import make_clip
 
 pytestmark = pytest.mark.slow
-Opening = Callable[..., AppTest]
-
-
-@pytest.fixture(scope="module")
-def url(postgres: Server, migrated: str) -> Iterator[str]:
-    with own_database(postgres, migrated, "screens_video") as url:
-        yield url
-
-
-@pytest.fixture
-def core(url: str, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
-    with core_with_admin(url, clock, tmp_path) as core:
-        until = clock.now() + timedelta(days=1)
-        user = SignedIn(user_id=1, username=USER, csrf_token="", is_remembered=False, expires_at=until)
-        process.use(core)
-        monkeypatch.setattr(access, "require_user", lambda **_: user)
-        yield core
-        process._held.clear()
-
-
-@pytest.fixture
-def opened(core: Core, monkeypatch: pytest.MonkeyPatch) -> Opening:
-    def opened(screen: Callable[[], None], **query: str) -> AppTest:
-        monkeypatch.setattr(overview, "show", screen)
-        test = AppTest.from_file(str(APP), default_timeout=60)
-        for name, value in query.items():
-            test.query_params[name] = value
-        test.run()
-        assert not test.exception, test.exception
-        return test
-
-    return opened
 
 
 def test_the_templates_are_shown_with_where_they_came_from(core: Core, opened: Opening) -> None:

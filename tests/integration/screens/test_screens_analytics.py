@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC
-from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
-from admin_app import process
-from admin_app.ui import access, charts
+from admin_app.ui import charts
 from admin_app.ui.screens import analytics as screen
 from admin_app.ui.screens import jobs, logs
 from forwarder_core.clock import ManualClock
@@ -23,24 +21,24 @@ from forwarder_core.services import analytics, fixing, happenings
 from forwarder_core.services.context import Core
 from forwarder_core.services.fixing import Remedy
 from tests import factories
+from tests.integration.screens.kit import Opening, audited, press, told
 from tests.integration.services import seeded_history
 from tests.integration.services.seeded_history import DAYS, NOW, History
-from tests.integration.test_screens import Opening, audited, opened, press, told, url
-from tests.unit.admin_app.doorway import HOSTILE, core_with_admin
+from tests.unit.admin_app.doorway import HOSTILE
 
-__all__ = ["opened", "url"]  # the screens' own fixtures
 pytestmark = pytest.mark.slow
 MARKS = [Happening(NOW, kind, HOSTILE) for kind in HappeningKind]
 
 
 @pytest.fixture
-def core(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
-    with core_with_admin(url, ManualClock(NOW), tmp_path) as core:
-        object.__setattr__(core, "settings", core.settings.model_copy(update={"timezone": "Europe/Berlin"}))
-        process.use(core)
-        monkeypatch.setattr(access, "require_user", lambda **_: type("User", (), {"username": "admin"})())
-        yield core
-        process._held.clear()
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def core(core: Core) -> Core:
+    object.__setattr__(core, "settings", core.settings.model_copy(update={"timezone": "Europe/Berlin"}))
+    return core
 
 
 @pytest.fixture
@@ -61,6 +59,75 @@ def test_the_figures_are_the_hand_computed_ones(core: Core, opened: Opening, his
     words = told(page)
     assert "16.7 points of uptime" in words and "failed" in words
     assert {tab.label for tab in page.tabs} == {"Overview", "Connections", "Accounts", "System"}
+
+
+def test_every_figure_of_every_tab_is_the_hand_computed_one(core: Core, opened: Opening, history: History) -> None:
+    page = opened(screen.show)
+    of_all = {"Posts": "6", "Success": "66.7 %", "Per attempt": "50 %", "Uptime": "75 %"}
+    of_a = {"Posts": "4", "Success": "75 %", "Uptime": "50 %", "Retries a success": "0.33", "Duration": "6.3 min"}
+    of_its_source = {"Success": "75 %", "Uptime": "50 %", "As source": "4", "As destination": "0"}
+    load = {"Workers busy": "0 %", "Wait for a worker": "15 s", "Source to destination": "3.3 min"}
+    expected = [*of_all.items(), ("Retries a success", "0.25"), ("Sent", "2 kB"), *of_a.items()]
+    expected += [("Health, of 100", "67"), *of_its_source.items(), *load.items(), ("… 95 % within", "15.7 min")]
+    assert [(metric.label, metric.value) for metric in page.metric] == expected
+    words = told(page)
+    for said in (
+        "Most posts between 13:00 and 15:00.",
+        "Points of its health: success rate 30, uptime 15, token 20, last failure 2.2.",
+        "Last failure 1 d 2 h ago",
+        "History A: **1** of 4 failed",
+        "History B: **1** of 2 failed",
+        "+16.7 points of uptime (days without a success: 1; 1 failed for good)",
+        "None ends within 7 days.",
+    ):
+        assert said in words, said
+
+
+def test_every_mark_of_every_chart_is_the_hand_computed_one(core: Core, history: History) -> None:
+    view = analytics.view(core, DAYS)
+    a, b, _ = view.connections
+
+    def marks(chart: charts.Drawn, *fields: str) -> list[tuple[Any, ...]]:
+        (rows,) = chart.to_dict()["datasets"].values()
+        return [tuple(row[field] for field in fields) for row in rows]
+
+    days = [f"2026-03-{day}" for day in (27, 28, 29, 30, 31)]
+    assert marks(charts.success_trend(view.days), "day", "rate", "jobs") == [
+        *((days[0], 100, 2), (days[1], 100, 1), (days[2], 50, 2), (days[3], 0, 1))
+    ]
+    ended = [(2, 0), (1, 0), (1, 1), (0, 1), (0, 0)]
+    assert marks(charts.volume(view.days), "day", "outcome", "jobs") == [
+        (day, word, n)
+        for day, both in zip(days, ended, strict=True)
+        for word, n in zip(("Succeeded", "Failed"), both, strict=True)
+    ]
+    assert marks(charts.failures(view), "code", "jobs", "percent", "gain") == [
+        *(("auth_expired", 1, 50, 16.7), ("media_rejected", 1, 50, 16.7))
+    ]
+    assert marks(charts.connections(view.connections), "id", "rate", "jobs") == [
+        *((history.a.id, 75, 4), (history.b.id, 50, 2))
+    ]
+    assert marks(charts.retries([a, b]), "id", "retries", "rate") == [(history.a.id, 0.33, 75), (history.b.id, 0, 50)]
+    assert [good for _, good in marks(charts.calendar(view.days), "day", "succeeded")] == [2, 1, 1, 0, 0]
+    # 27 March was the Friday of week 13.
+    assert marks(charts.calendar(view.days), "week", "weekday")[0] == ("2026-13", "Fri")
+    assert marks(charts.calendar(view.days), "week", "weekday")[3] == ("2026-14", "Mon")
+    assert [n for _, n in marks(charts.hours(view.by_hour), "hour", "jobs")] == [
+        *(1, 1, *(0,) * 7, 1, 1, 0, 0, 0, 2, *(0,) * 9)
+    ]
+    assert marks(charts.latency(view), "day", "minutes") == [
+        (day, pytest.approx(seconds / 60))
+        for day, both in zip(days[:3], ((200, 227), (140, 140), (1_070, 1_070)), strict=True)
+        for seconds in both
+    ]
+    # Fetched by each attempt, sent by each that went well; the unit is megabytes.
+    sizes = [(0.002, 0.001), (0.002, 0.0005), (0.003, 0.0005), (0.001, 0), (0, 0)]
+    assert [size for (size,) in marks(charts.data(view.days), "size")] == pytest.approx(
+        [n for two in sizes for n in two]
+    )
+    # The 29th had 23 hours, of the 31st twelve are over.
+    rates = [2 / 24, 1 / 24, 2 / 23, 1 / 24, 0]
+    assert [rate for (rate,) in marks(charts.throughput(view), "rate")] == pytest.approx(rates)
 
 
 def test_each_fix_has_its_button_and_the_button_does_it(core: Core, opened: Opening, history: History) -> None:
@@ -124,6 +191,15 @@ def test_the_logs_behind_a_day_are_shown_by_the_address(core: Core, opened: Open
     page = opened(logs.show, **{"from": "2026-03-28", "to": "2026-03-28"})
     assert list(page.dataframe[0].value["Message"]) == ["line 8"]
     assert len(opened(logs.show, **{"from": "never"}).dataframe[0].value) == 2
+
+
+def test_the_logs_behind_an_account_or_a_connection_are_shown_by_the_address(core: Core, opened: Opening) -> None:
+    one, other = factories.add_connection(core), factories.add_connection(core)
+    with core.begin() as tx:
+        about = [{"connection_id": each.id, "account_id": each.source_account_id} for each in (one, other)]
+        events.log(tx, [{"at": NOW, "level": "info", "text": f"line {n}"} | which for n, which in enumerate(about)])
+    assert list(opened(logs.show, connection=str(one.id)).dataframe[0].value["Message"]) == ["line 0"]
+    assert list(opened(logs.show, account=str(other.source_account_id)).dataframe[0].value["Message"]) == ["line 1"]
 
 
 def test_every_chart_is_a_whole_one(core: Core, history: History) -> None:

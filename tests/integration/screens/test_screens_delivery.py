@@ -18,11 +18,9 @@ from forwarder_core.services.accounts import NewAccount
 from forwarder_core.services.context import Core
 from forwarder_core.services.proxies import NewProxy
 from tests import factories
+from tests.integration.screens.kit import Opening, press, told
 from tests.integration.services.far_ends import Feed
-from tests.integration.test_screens import Opening, core, opened, press, told, url
-from tests.integration.test_screens_connection import feed
 
-__all__ = ["core", "feed", "opened", "url"]  # the screens' own fixtures
 pytestmark = pytest.mark.slow
 
 
@@ -129,4 +127,4 @@ def test_the_pages_of_a_connection_and_of_its_account_show_their_last_days(core:
     source = accounts.get(core, made.source_account_id)
     page = opened(lambda: account.show(source))
     assert "Its health shows once it forwards." in told(page)
-    assert {"Health", "As source", "As destination"} <= {metric.label for metric in page.metric}
+    assert {"Health, of 100", "As source", "As destination"} <= {metric.label for metric in page.metric}

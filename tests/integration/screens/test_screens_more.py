@@ -1,53 +1,43 @@
-"""Calendar, library, utilities, and the settings for machines and audits: empty, small, and with ten thousand rows."""
+"""Calendar, library, utilities, and the settings for machines and audits."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
+import pyotp
 import pytest
-from sqlalchemy import insert, text
-from streamlit.testing.v1 import AppTest
+from sqlalchemy import insert
 
 from admin_app import process
-from admin_app.ui.screens import agenda, connections, jobs, library, logs, overview, settings, utilities
+from admin_app.ui import words
+from admin_app.ui.screens import accounts as accounts_screen
+from admin_app.ui.screens import agenda, library, logs, settings, utilities
 from forwarder_core.db.tables import flow
 from forwarder_core.db.tables.people import users
 from forwarder_core.domain.connections import Connection
+from forwarder_core.domain.proxies import Assignment, ProxyType
 from forwarder_core.errors import Conflict
-from forwarder_core.services import accounts, api_tokens, scenarios
+from forwarder_core.services import (
+    accounts,
+    api_tokens,
+    journal,
+    proxies,
+    retention,
+    scenarios,
+    second_factor,
+    tunables,
+)
 from forwarder_core.services import connections as connection_service
+from forwarder_core.services import overview as overviews
 from forwarder_core.services.context import Core
+from forwarder_core.services.proxies import NewProxy
 from forwarder_core.simulator.testing import Simulator
 from tests import factories
-from tests.integration.test_screens import Opening, audited, challenged, core, opened, press, told, url
-from tests.unit.admin_app.doorway import HOSTILE
+from tests.integration.screens.kit import Opening, audited, challenged, in_view, press, told
+from tests.unit.admin_app.doorway import HOSTILE, USER
 
-__all__ = ["core", "opened", "url"]  # the screens' own fixtures
 pytestmark = pytest.mark.slow
-MANY = 10_000
-# Posts, jobs, files and log lines by the thousand, in the database itself.
-FILL = """
-WITH p AS (INSERT INTO source_posts (account_id, platform_post_id, url, caption, posted_at, seen_at, duration_s)
-  SELECT :account, 'p' || n, 'https://example.org/' || n, 'Post ' || n, now(), now(), 6
-  FROM generate_series(1, :many) n RETURNING id),
-j AS (INSERT INTO jobs (connection_id, source_post_id, root_post_id, status, created_at, changed_at, completed_at)
-  SELECT :connection, id, id, 'success', :at, :at, :at FROM p RETURNING id),
-f AS (INSERT INTO media_files (job_id, kind, path, size_bytes, sha256, duration_ms, width, height, created_at)
-  SELECT id, 'rendition', 'x', 1000, repeat('0', 64), 6000, 1080, 1920, :at FROM j)
-INSERT INTO log_events (at, level, text, job_id, connection_id)
-  SELECT :at, 'info', 'Line ' || id, id, :connection FROM j
-"""
-
-
-def in_view(opened: Opening, screen: Any, key: str, view: Any) -> AppTest:
-    test = opened(screen)
-    test.session_state[key] = view
-    test.run()
-    assert not test.exception, test.exception
-    return test
 
 
 def brought(core: Core, connection: Connection, caption: str = "Sunset #travel") -> int:
@@ -156,13 +146,45 @@ def test_the_audit_log_is_searched(core: Core, opened: Opening) -> None:
     assert "Nothing of that kind was done." in told(test)
 
 
-def test_every_screen_stands_before_ten_thousand_rows(core: Core, opened: Opening) -> None:
-    connection = factories.add_connection(core)
-    known = {"account": connection.source_account_id, "connection": connection.id, "at": core.clock.now()}
-    with core.begin() as tx:
-        tx.execute(text(FILL), known | {"many": MANY})
-    for screen in (overview.show, connections.show, jobs.show, logs.show, agenda.show, library.show, utilities.show):
-        began = time.monotonic()
-        opened(screen)
-        assert time.monotonic() - began < 10, f"{screen.__module__} is slow"
-    assert f"{MANY} published" in told(opened(agenda.show))
+def test_the_next_clean_up_is_said_and_what_would_go(core: Core, opened: Opening) -> None:
+    shown = told(press(in_view(opened, settings.show, "settings-view", "Retention"), "What would go now?"))
+    due = words.clock_time(retention.next_sweep(core), core.settings.zone)
+    assert f"The next clean-up runs at **{due}**" in shown
+    assert "0 folders of jobs and 0 dry runs, 0 B in all." in shown
+    tunables.change(core, {"retention.every_hours": 24}, who="admin")
+    at = retention.next_sweep(core)
+    assert (at.hour, at.minute) == (0, 17) and retention.is_due(core, at) and at > core.clock.now()
+    assert not retention.is_due(core, at + timedelta(hours=1))
+
+
+def test_the_second_factor_is_shown_as_a_picture_and_switched_on(core: Core, opened: Opening) -> None:
+    test = press(opened(settings.show), "Set it up")
+    secret, uri = (element.value for element in test.code[:2])
+    assert uri.startswith("otpauth://totp/") and secret in uri
+    assert any('src="data:image/svg+xml' in element.proto.body for element in test.get("html"))
+    next(field for field in test.text_input if field.label == "Code").set_value(pyotp.TOTP(secret).at(core.clock.now()))
+    test = press(test, "Switch it on")
+    assert "Keep these recovery codes" in told(test) and second_factor.standing(core, USER).is_on
+
+
+def test_a_line_about_a_job_is_one_about_its_connection(core: Core, opened: Opening) -> None:
+    journal.install(core)
+    connection = factories.add_connection(core, name=HOSTILE)
+    job_id = factories.add_job(core, connection)
+    journal.about(job_id=job_id).warning("Half of it has arrived")
+    journal.about(account_id=connection.source_account_id).info("Signed in again")
+    assert [row["text"] for row in overviews.logs(core, connection_id=connection.id)] == ["Half of it has arrived"]
+    table = opened(logs.show).dataframe[0].value
+    assert list(table["Connection"]) == ["", HOSTILE] and list(table["Level"]) == ["Info", "Warning"]
+    assert "no such message" in told(opened(logs.show, error="quota_exhausted"))
+
+
+def test_an_account_is_given_a_proxy_of_its_own_on_its_page(core: Core, opened: Opening) -> None:
+    account = factories.add_account(core, alias="TravelReels_Insta")
+    new = NewProxy(alias="Harbour", type=ProxyType.HTTP, host="8.8.4.4", port=8080, assignment=Assignment.PER_ACCOUNT)
+    proxy = proxies.create(core, new, who="admin")
+    test = opened(lambda: accounts_screen._edit(accounts.get(core, account.id)))
+    next(field for field in test.selectbox if field.label == "Proxy").set_value(proxy.id)
+    press(test, "Save")
+    assert accounts.get(core, account.id).proxy_id == proxy.id
+    assert "Harbour" in str(opened(accounts_screen.show, id=str(account.id)).table[0].value["Value"].tolist())
