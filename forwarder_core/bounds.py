@@ -13,7 +13,7 @@ import re
 import ssl
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -24,12 +24,17 @@ MOST_ANSWER_BYTES = 8 * 1024 * 1024  # unpacked; fifty posts with long captions 
 LONGEST_WAIT_S = 24 * 3600.0  # whoever tells us to wait longer is asked again a day later
 PACKINGS = "gzip, deflate"
 
+Guard = Callable[[str, int], str]
 _STEP_BYTES = 64 * 1024
 _SECONDS = re.compile(r"\d{1,18}(?:\.\d{1,6})?", re.ASCII)
 
 
 class AnswerTooLarge(httpx.DecodingError):
     """The answer grows beyond what any answer to this question can be."""
+
+
+class ForbiddenAddress(httpx.RequestError):
+    """The far end leads to an address that may not be connected to."""
 
 
 class Deadline:
@@ -60,19 +65,32 @@ class Deadline:
 class BoundedTransport(httpx.BaseTransport):
     """httpx's own transport, with a deadline over each exchange and a limit on each answer's unpacked body.
 
-    A request may bring a deadline of its own in its extension `total_s`.
+    A request may bring a deadline of its own in its extension `total_s`. `guard`: what to connect to for a host and
+    port, asked for every request; a proxy is handed the name, and connects itself.
     """
 
     def __init__(
-        self, *, proxy: str | None, tls: ssl.SSLContext, deadline: Deadline, most_bytes: int = MOST_ANSWER_BYTES
+        self,
+        *,
+        proxy: str | None,
+        tls: ssl.SSLContext,
+        deadline: Deadline,
+        most_bytes: int = MOST_ANSWER_BYTES,
+        guard: Guard | None = None,
     ) -> None:
         self._deadline, self._most_bytes = deadline, most_bytes
+        self._asks_first = guard if proxy else None
         self._inner = httpx.HTTPTransport(verify=tls, trust_env=False, proxy=httpx.Proxy(proxy) if proxy else None)
-        pool: Any = self._inner._pool  # where httpcore keeps its sockets; a test notices when this moves
-        pool._network_backend = _Backend(pool._network_backend, deadline)
+        # httpx has no public way to hand on a network backend, and a deadline or a guard above it comes too late: only
+        # here is it known what a socket is opened to and waited for. A test notices when this moves.
+        pool: Any = self._inner._pool
+        pool._network_backend = _Backend(pool._network_backend, deadline, None if proxy else guard)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self._deadline.begin(request.extensions.get("total_s"))
+        if self._asks_first is not None:
+            port = request.url.port or (443 if request.url.scheme == "https" else 80)
+            _asked(self._asks_first, request.url.host, port)
         answer = self._inner.handle_request(request)
         packing = answer.headers.get("content-encoding", "").strip().lower()
         if packing not in ("", "identity") and request.headers.get("accept-encoding") == "identity":
@@ -146,11 +164,12 @@ def told_wait_s(headers: Mapping[str, str]) -> float | None:
 class _Backend:
     """httpcore's network, each wait on it cut to what the deadline leaves."""
 
-    def __init__(self, inner: Any, deadline: Deadline) -> None:
-        self._inner, self._deadline = inner, deadline
+    def __init__(self, inner: Any, deadline: Deadline, guard: Guard | None) -> None:
+        self._inner, self._deadline, self._guard = inner, deadline, guard
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> _Line:
-        return _Line(self._inner.connect_tcp(host, port, _left(self._deadline, timeout), **more), self._deadline)
+        to = host if self._guard is None else _asked(self._guard, host, port)
+        return _Line(self._inner.connect_tcp(to, port, _left(self._deadline, timeout), **more), self._deadline)
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)
@@ -176,6 +195,15 @@ class _Line:
 
     def close(self) -> None:
         self._inner.close()
+
+
+def _asked(guard: Guard, host: str, port: int) -> str:
+    try:
+        return guard(host, port)
+    except PermissionError as e:
+        raise ForbiddenAddress(e.strerror or str(e)) from e
+    except OSError as e:
+        raise httpx.ConnectError(e.strerror or str(e)) from e
 
 
 def _left(deadline: Deadline, at_most_s: float | None) -> float:

@@ -1,8 +1,8 @@
 """The way out. Every outgoing call of the product uses an `Exit`: which proxy, which CA, which timeouts.
 
-What lives here: the exit of a connection or account, an httpx client for it, the download of a file through it, and
-the guard that keeps addresses a person typed out of private networks.
-What does not: which proxy an account has (services), whether a proxy is well (proxies).
+What lives here: the exit of a connection or account, an httpx client for it, and the download of a file through it.
+What does not: which proxy an account has (services), whether a proxy is well (proxies), which addresses may be
+connected to (`addresses`).
 The fact to know: a vendor library that is given no explicit proxy, CA or `trust_env=False` reads the environment
 or goes out directly, and leaks the server's address. Every connector builds its client from `Exit`'s fields.
 """
@@ -10,11 +10,8 @@ or goes out directly, and leaks the server's address. Every connector builds its
 from __future__ import annotations
 
 import hashlib
-import ipaddress
-import re
-import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -22,17 +19,17 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from forwarder_core.addresses import HOW_TO_ALLOW, hop
 from forwarder_core.bounds import (
     ANSWER_S,
     MOST_ANSWER_BYTES,
     PACKINGS,
     BoundedTransport,
     Deadline,
+    ForbiddenAddress,
     told_wait_s,
 )
 from forwarder_core.errors import (
-    FieldError,
-    Invalid,
     LocalFailed,
     MediaRejected,
     NetworkFailed,
@@ -50,6 +47,7 @@ _MOST_REDIRECTS = 8
 _SPARE_BYTES = 1_000_000  # of the client's own limit, so that a download's is noticed first
 PATIENCE_S = 60.0  # credit of a download; each byte that comes adds to it as if it had come at the slowest rate
 SLOWEST_BYTES_PER_S = 20_000
+DIRECT = "direct"
 _NO_FILES = ("text/", "application/json", "application/xml", "application/problem")
 
 
@@ -57,8 +55,8 @@ _NO_FILES = ("text/", "application/json", "application/xml", "application/proble
 class ProxyAddress:
     """A proxy as clients need it. `scheme` is http or socks5h: names are always resolved by the proxy itself.
 
-    `name`: what the proxy is called where `host` is the address that was checked for it. `id`: of the proxy it is,
-    where it is one the admin added.
+    `name`: the proxy's host as it was written, where `host` is the address that was checked for it. `id` and `alias`:
+    of the proxy it is, where it is one the admin added.
     """
 
     scheme: str
@@ -68,6 +66,7 @@ class ProxyAddress:
     password: str | None = field(default=None, repr=False)
     name: str | None = None
     id: int | None = None
+    alias: str | None = None
 
     @classmethod
     def parse(cls, url: str) -> ProxyAddress:
@@ -93,6 +92,11 @@ class ProxyAddress:
     def label(self) -> str:
         return host_and_port(self.name or self.host, self.port)
 
+    @property
+    def called(self) -> str:
+        """As the admin knows it, and where it is."""
+        return f"{self.alias} ({self.label})" if self.alias else self.label
+
 
 def host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -115,8 +119,13 @@ class Exit:
 
     @property
     def label(self) -> str:
-        """For logs and receipts: the proxy without its login, or `direct`."""
-        return self.proxy.label if self.proxy else "direct"
+        """What is kept of an attempt: the proxy's address without its login, or `direct`."""
+        return self.proxy.label if self.proxy else DIRECT
+
+    @property
+    def called(self) -> str:
+        """For people, in messages and logs."""
+        return self.proxy.called if self.proxy else DIRECT
 
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.ca_bundle) if self.ca_bundle else None)
@@ -128,9 +137,11 @@ class Exit:
         read_timeout_s: float = READ_TIMEOUT_S,
         deadline: Deadline | None = None,
         most_bytes: int = MOST_ANSWER_BYTES,
+        follows: bool = False,
     ) -> httpx.Client:
-        """A client that goes this way and no other; redirects are followed, the environment is not read.
+        """A client that goes this way and no other; the environment is not read.
 
+        `follows`: redirects too, each hop and the first only to an address that may be reached (ForbiddenAddress).
         `deadline` over each exchange in all (`answer_s` unless given; a request's extension `total_s` overrules it),
         `most_bytes` over each answer's unpacked body. Not for use by several threads at once.
         """
@@ -140,13 +151,17 @@ class Exit:
                 tls=self.tls(),
                 deadline=deadline or Deadline(self.answer_s),
                 most_bytes=most_bytes,
+                guard=self._hop if follows else None,
             ),
             trust_env=False,
-            follow_redirects=True,
+            follow_redirects=follows,
             max_redirects=_MOST_REDIRECTS,
             headers={"Accept-Encoding": PACKINGS, **(headers or {})},
             timeout=httpx.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S),
         )
+
+    def _hop(self, host: str, port: int) -> str:
+        return hop(host, port, self.allowed_networks, by_proxy=self.proxy is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +182,16 @@ def download(
 ) -> Download:
     """Fetch `url` into `into`: written to `into.part`, resumed by Range after a break, renamed when whole.
 
-    Raises `SourceGone` (403, 404, 410: signed URLs expire, so resolve a fresh one), `MediaRejected` (larger than
-    `max_bytes`), and the network classes, also for a file that keeps coming more slowly than SLOWEST_BYTES_PER_S for
-    longer than PATIENCE_S. A part file is never left behind.
+    Every hop is checked, wherever redirects lead. Raises `SourceGone` (403, 404, 410: signed URLs expire, so resolve a
+    fresh one), `MediaRejected` (larger than `max_bytes`), and the network classes, also for a file that keeps coming
+    more slowly than SLOWEST_BYTES_PER_S for longer than PATIENCE_S. A part file is never left behind.
     """
     part = into.with_name(into.name + ".part")
     deadline = Deadline(min(PATIENCE_S, exit_.answer_s))
     asked = {"Accept-Encoding": "identity", **(headers or {})}
     try:
         with (
-            exit_.http(headers=asked, deadline=deadline, most_bytes=max_bytes + _SPARE_BYTES) as client,
+            exit_.http(headers=asked, deadline=deadline, most_bytes=max_bytes + _SPARE_BYTES, follows=True) as client,
             part.open("w+b") as out,
         ):
             for tries_left in reversed(range(_DOWNLOAD_TRIES)):
@@ -258,70 +273,10 @@ def network_failure(error: Exception, exit_: Exit) -> StepFailed:
     every failed connect is the proxy's, because a target the proxy cannot reach comes back as its 5xx answer.
     """
     kind = type(error).__name__
+    if isinstance(error, ForbiddenAddress):
+        return PlatformTransient(f"The far end led to an address that is not called: {error}.", action=HOW_TO_ALLOW)
     if isinstance(error, httpx.RequestError) and not isinstance(error, httpx.TransportError):
         return PlatformTransient(f"The answer could not be read ({kind}).", raw=str(error))
     if exit_.proxy and isinstance(error, (httpx.ProxyError, httpx.ConnectError, httpx.ConnectTimeout)):
-        return ProxyFailed(f"Proxy {exit_.label} could not be used ({kind}).", raw=str(error))
+        return ProxyFailed(f"Proxy {exit_.called} could not be used ({kind}).", raw=str(error))
     return NetworkFailed(f"The connection failed ({kind}).", raw=str(error))
-
-
-# ---- the guard of addresses that people typed -------------------------------------------------------------------
-
-_HOST = re.compile(r"[\w.:-]{1,253}", re.ASCII)
-_LOCAL_NAMES = ("localhost", "localdomain", "local", "internal")  # resolved by the machine itself, where at all
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_OLD_EMBEDDED = ipaddress.ip_network("::/96")
-_HOW_TO_ALLOW = "Give a public address, or allow the network by FORWARDER_ALLOW_PRIVATE_NETWORKS."
-
-
-def check_address(
-    host: str, port: int, allowed_networks: Sequence[str], *, field: str = "host", is_left_to_proxy: bool = False
-) -> str:
-    """The address `host` stands for: public, or inside `allowed_networks` (CIDR). Connect to it, not to the name.
-
-    The name is resolved once and every address it has must pass; whoever resolved it again could be told another
-    one. `is_left_to_proxy`: a name this machine cannot resolve is returned as it is. Raises Invalid naming `field`.
-    """
-    bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not _HOST.fullmatch(bare):
-        raise Invalid(f"“{host[:80]}” is not a host name or IP address.", FieldError(field, "is not a host"))
-    found = _addresses_of(bare, port)
-    is_local_name = bare.lower().rstrip(".").rpartition(".")[2] in _LOCAL_NAMES
-    if not found and is_left_to_proxy and not is_local_name:
-        return bare
-    if not found and not is_local_name:
-        raise Invalid(
-            f"The name “{bare}” cannot be resolved.",
-            FieldError(field, "cannot be resolved"),
-            action="Check the spelling, and the name service of this server.",
-        )
-    if not found or not all(_may_be_reached(address, allowed_networks) for address in found):
-        raise Invalid(
-            f"“{bare}” lies in a private network.", FieldError(field, "lies in a private network"), action=_HOW_TO_ALLOW
-        )
-    return found[0]
-
-
-def _addresses_of(host: str, port: int) -> list[str]:
-    """Every address of a name or of any spelling of an address; none where it cannot be resolved."""
-    try:
-        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return [str(info[4][0]) for info in infos]
-
-
-def _may_be_reached(address: str, allowed_networks: Sequence[str]) -> bool:
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = _inner(ip) or ip
-    if any(ip in ipaddress.ip_network(network) for network in allowed_networks):
-        return True
-    return ip.is_global and not ip.is_multicast
-
-
-def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address a packet to `ip` may end at, where one is written into it."""
-    if ip in _NAT64 or (ip in _OLD_EMBEDDED and int(ip) > 1):
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour

@@ -166,6 +166,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def brokers(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where runs on other machines are handed over and answered, by the names dagster.yaml has for it; with a login."""
+    env = os.environ if environ is None else environ
+    return {name: env.get(name, "").strip() for name in ("REDIS_BROKER", "REDIS_BACKEND")}
+
+
 def _values(env: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     problems: list[str] = []

@@ -36,6 +36,7 @@ TAGS = {
     "Notifications": "Alerts and the roads they take",
     "Settings": "What the administrator tunes",
     "System": "Health, numbers, metrics",
+    "Scenarios": "Trouble on purpose, in the demo",
 }
 _TEXT = {"type": "string"}
 _FIELDS = dict.fromkeys(("type", "title", "detail", "instance", "code", "action", "request_id"), _TEXT)

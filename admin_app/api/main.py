@@ -41,6 +41,7 @@ from admin_app.api.routes import (
     proxies,
     requests,
     roads,
+    scenarios,
     settings,
     system,
     templates,
@@ -99,6 +100,7 @@ def create_api(core: Core, feed: Feed | None = None) -> FastAPI:
         media,
         templates,
         library,
+        scenarios,
     ):
         app.include_router(noun.router)
     app.mount("/api/swagger", StaticFiles(directory=_SWAGGER))

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from forwarder_core.egress import Exit, check_address, host_and_port
+from forwarder_core.addresses import check_address
+from forwarder_core.egress import Exit, host_and_port
 from forwarder_core.errors import FieldError, Invalid
 
 _TIMEOUT_S = 10.0

@@ -20,8 +20,9 @@ from enum import StrEnum
 
 import socks
 
+from forwarder_core.addresses import check_address
 from forwarder_core.alerts.delivery import NotDelivered
-from forwarder_core.egress import Exit, check_address
+from forwarder_core.egress import Exit
 from forwarder_core.errors import Invalid
 
 _TIMEOUT_S = 15.0

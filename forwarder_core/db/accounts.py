@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.connections import looks_by_itself
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.accounts import accounts, watches
 from forwarder_core.db.tables.flow import connections
+from forwarder_core.db.tables.requests import requests
 from forwarder_core.domain.accounts import MOVES, Account, AccountEvent, AccountStatus, Rights
+from forwarder_core.domain.requests import OPEN, Kind
 
 _OWN = accounts.c.workspace_id == WORKSPACE
 
@@ -143,10 +146,11 @@ def ask_at_once(tx: Tx, account_id: int, now: datetime) -> None:
 
 
 def take_due(tx: Tx, now: datetime, until: datetime, *, shard: int, shards: int, limit: int) -> list[int]:
-    """Accounts of this shard that are due, have an active connection and need no rest; nobody else takes them before
-    `until`."""
-    active = select(connections.c.source_account_id).where(
-        connections.c.status == "active", connections.c.deleted_at.is_(None)
+    """Accounts of this shard that are due, have a connection that looks by itself or was asked to, and need no rest;
+    nobody else takes them before `until`."""
+    asked = select(requests.c.connection_id).where(requests.c.kind == Kind.POLL, requests.c.state.in_(OPEN))
+    wanted = select(connections.c.source_account_id).where(
+        or_(looks_by_itself(), (connections.c.status == "active") & connections.c.id.in_(asked))
     )
     due = (
         select(watches.c.account_id)
@@ -155,7 +159,7 @@ def take_due(tx: Tx, now: datetime, until: datetime, *, shard: int, shards: int,
             watches.c.next_poll_at <= now,
             (watches.c.polling_until.is_(None)) | (watches.c.polling_until < now),
             watches.c.account_id % shards == shard,
-            watches.c.account_id.in_(active),
+            watches.c.account_id.in_(wanted),
             accounts.c.status.in_([s for s in AccountStatus if s.is_usable]),
             (accounts.c.cool_down_until.is_(None)) | (accounts.c.cool_down_until <= now),
         )

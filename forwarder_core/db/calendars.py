@@ -37,6 +37,13 @@ def planned(
     return _found(tx, at, where, zone, connection_id, most)
 
 
+def coming(tx: Tx, now: datetime, *, most: int) -> list[Entry]:
+    """What waits for a moment after `now`, the soonest first."""
+    at = jobs.c.next_attempt_at
+    where = (_OWN, jobs.c.status.in_(list(_WAITS)), at > now)
+    return [_entry(row) for row in tx.execute(_entries(at, where).limit(most))]
+
+
 def _found(
     tx: Tx, at: Any, where: Sequence[ColumnElement[bool]], zone: str, connection_id: int | None, most: int
 ) -> tuple[list[Entry], list[DayCount]]:

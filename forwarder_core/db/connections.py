@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
 
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.flow import connections, jobs
 from forwarder_core.domain import filter_rules, schedule_rules
 from forwarder_core.domain.connections import Connection, ConnectionStatus
+from forwarder_core.domain.filters import FilterMode
 from forwarder_core.domain.transforms import (
     Fit,
     Quality,
@@ -56,6 +57,12 @@ def active_of_source(tx: Tx, account_id: int) -> list[Connection]:
         _OWN, connections.c.source_account_id == account_id, connections.c.status == ConnectionStatus.ACTIVE
     )
     return [connection_of(row) for row in tx.execute(query.order_by(connections.c.id))]
+
+
+def looks_by_itself() -> ColumnElement[bool]:
+    """Of `connections`: active, and not one that does only what it is asked for."""
+    mode = connections.c.filters["mode"].astext
+    return and_(_OWN, connections.c.status == ConnectionStatus.ACTIVE, mode.is_distinct_from(FilterMode.ASKED_ONLY))
 
 
 def has_source(tx: Tx, account_id: int) -> bool:

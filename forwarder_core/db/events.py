@@ -6,17 +6,23 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE, found_by
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.spans import within
+from forwarder_core.db.tables.flow import jobs
 from forwarder_core.db.tables.system import log_events, settings, workers
 
 
 def log(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-    tx.execute(insert(log_events), [dict(row) for row in rows])
+    """A line about a job is one about its connection too, so that whoever asks for the connection's finds it."""
+    of_job = select(jobs.c.connection_id).where(jobs.c.id == bindparam("of_job", type_=BigInteger)).scalar_subquery()
+    said = bindparam("said", type_=BigInteger)
+    made = insert(log_events).values(connection_id=func.coalesce(said, of_job))
+    lines = [dict(row) for row in rows]
+    tx.execute(made, [{**row, "said": row.pop("connection_id", None), "of_job": row.get("job_id")} for row in lines])
 
 
 _LINE = [column for column in log_events.c if column.name != "search"]

@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, select, tuple_, update
+from sqlalchemy import Row, Select, Text, and_, cast, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
+from forwarder_core.db.tables.accounts import proxies
 from forwarder_core.db.tables.flow import attempts, connections, jobs
 from forwarder_core.db.tables.incidents import incident_jobs, incidents
-from forwarder_core.domain.incidents import Cause, Incident, Whose
+from forwarder_core.domain.incidents import Cause, Incident, Party, Whose
 from forwarder_core.domain.jobs import JobStatus, WaitReason
+from forwarder_core.egress import DIRECT
 
 _OWN = incidents.c.workspace_id == WORKSPACE
 _IS_OPEN = incidents.c.closed_at.is_(None)
@@ -121,32 +123,41 @@ def retriable(tx: Tx, incident_id: int) -> list[int]:
     return list(tx.execute(query.order_by(jobs.c.id)).scalars())
 
 
-def proxies_of(tx: Tx, job_id: int) -> frozenset[str]:
-    """The exit the job's newest attempt went through last; empty where it used none yet."""
-    query = select(attempts.c.proxy).where(attempts.c.job_id == job_id).order_by(attempts.c.n.desc()).limit(1)
-    return frozenset(label for label in tx.execute(query).scalars() if label)
+def proxy_of(tx: Tx, job_id: int) -> Party | None:
+    """The exit the job's newest attempt went through last; None where it used none yet."""
+    newest = select(attempts.c.proxy, attempts.c.proxy_id, proxies.c.alias)
+    newest = newest.outerjoin(proxies, proxies.c.id == attempts.c.proxy_id).where(attempts.c.job_id == job_id)
+    row = tx.execute(newest.order_by(attempts.c.n.desc()).limit(1)).one_or_none()
+    if row is None or not row.proxy:
+        return None
+    if row.proxy_id is not None:
+        return Party(str(row.proxy_id), row.alias)
+    return Party(row.proxy, "this server's own address" if row.proxy == DIRECT else row.proxy)
 
 
 def _counted() -> Select[Any]:
+    is_of = and_(incidents.c.scope == Whose.PROXY, incidents.c.key == cast(proxies.c.id, Text))
     still = and_(jobs.c.error_code == incidents.c.code, jobs.c.deleted_at.is_(None))
     return (
         select(
             incidents,
+            func.coalesce(proxies.c.alias, incidents.c.title).label("subject"),
             func.count(jobs.c.id).label("jobs"),
             func.count(jobs.c.id).filter(still, _IS_DEAD).label("dead"),
             func.count(jobs.c.id).filter(still, _WAITS).label("waiting"),
         )
         .outerjoin(incident_jobs, incident_jobs.c.incident_id == incidents.c.id)
         .outerjoin(jobs, jobs.c.id == incident_jobs.c.job_id)
+        .outerjoin(proxies, is_of)
         .where(_OWN)
-        .group_by(incidents.c.id)
+        .group_by(incidents.c.id, proxies.c.alias)
     )
 
 
 def _incident_of(row: Row[Any]) -> Incident:
     return Incident(
         id=row.id,
-        cause=Cause(row.code, Whose(row.scope), row.key, row.title),
+        cause=Cause(row.code, Whose(row.scope), row.key, row.subject),
         failures=row.failures,
         jobs=row.jobs,
         dead=row.dead,

@@ -6,7 +6,7 @@ stops at once. What is due, and who may claim it, is decided here in one place e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -356,8 +356,13 @@ def waiting_for_challenge(tx: Tx, account_id: int) -> list[int]:
     return list(tx.execute(query.where(_OWN, uses, jobs.c.status == JobStatus.CAPTCHA).order_by(jobs.c.id)).scalars())
 
 
-def count_by_status(tx: Tx, *, since: datetime | None = None) -> dict[str, int]:
+def count_by_status(
+    tx: Tx, *, since: datetime | None = None, among: Collection[JobStatus] | None = None
+) -> dict[str, int]:
+    """`among`: only of these states, which costs what there is of them and not what there ever was."""
     query = select(jobs.c.status, func.count().label("n")).where(_OWN).group_by(jobs.c.status)
+    if among is not None:
+        query = query.where(jobs.c.status.in_(among))
     if since is not None:
         query = query.where(jobs.c.created_at >= since)
     return {row.status: row.n for row in tx.execute(query)}

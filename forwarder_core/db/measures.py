@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, or_, select, true
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.connections import looks_by_itself
 from forwarder_core.db.dispatch import DESTINATION, SOURCE, may_run
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.accounts import accounts, proxies, proxy_checks
@@ -154,7 +155,7 @@ def oldest_runnable(tx: Tx, now: datetime) -> datetime | None:
 
 
 def last_forwards(tx: Tx) -> list[Forwards]:
-    """Of every active connection that has forwarded anything."""
+    """Of every connection that looks by itself and has forwarded anything."""
     nth = func.row_number().over(partition_by=jobs.c.connection_id, order_by=jobs.c.completed_at.desc())
     done = (
         select(jobs.c.connection_id, jobs.c.completed_at, nth.label("nth"))
@@ -165,7 +166,7 @@ def last_forwards(tx: Tx) -> list[Forwards]:
     query = (
         select(connections.c.id, connections.c.name, times.label("times"))
         .join(done, done.c.connection_id == connections.c.id)
-        .where(connections.c.status == "active", connections.c.deleted_at.is_(None), done.c.nth <= _LAST_FORWARDS)
+        .where(looks_by_itself(), done.c.nth <= _LAST_FORWARDS)
         .group_by(connections.c.id, connections.c.name)
         .order_by(connections.c.id)
     )

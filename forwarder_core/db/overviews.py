@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Row, Select, func, or_, select
 
 from forwarder_core.db.columns import WORKSPACE
+from forwarder_core.db.connections import looks_by_itself
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.jobs import job_of
 from forwarder_core.db.tables.accounts import accounts, proxies, watches
@@ -90,23 +91,24 @@ def last_planned(tx: Tx, connection_id: int, now: datetime) -> datetime:
 
 
 def oldest_due_watch(tx: Tx) -> datetime | None:
-    """Since when the most overdue source of an active connection waits to be looked at; may lie ahead."""
-    active = select(connections.c.source_account_id).where(
-        connections.c.status == "active", connections.c.deleted_at.is_(None)
-    )
+    """Since when the most overdue source waits to be looked at by itself; may lie ahead."""
+    watched = select(connections.c.source_account_id).where(looks_by_itself())
     query = (
         select(func.min(watches.c.next_poll_at))
         .join(accounts, accounts.c.id == watches.c.account_id)
-        .where(watches.c.account_id.in_(active), accounts.c.status.in_([s.value for s in AccountStatus if s.is_usable]))
+        .where(
+            watches.c.account_id.in_(watched), accounts.c.status.in_([s.value for s in AccountStatus if s.is_usable])
+        )
     )
     due: datetime | None = tx.execute(query).scalar_one()
     return due
 
 
-def next_looks(tx: Tx, account_ids: Sequence[int]) -> dict[int, datetime]:
-    """When each of these sources is looked at next."""
-    query = select(watches.c.account_id, watches.c.next_poll_at).where(watches.c.account_id.in_(account_ids))
-    return {row.account_id: row.next_poll_at for row in tx.execute(query)}
+def looks(tx: Tx, account_ids: Sequence[int]) -> dict[int, tuple[datetime, datetime | None]]:
+    """When each of these sources is looked at next, and was last."""
+    query = select(watches.c.account_id, watches.c.next_poll_at, watches.c.polled_at)
+    found = tx.execute(query.where(watches.c.account_id.in_(account_ids)))
+    return {row.account_id: (row.next_poll_at, row.polled_at) for row in found}
 
 
 def account_names(tx: Tx, account_ids: Sequence[int]) -> dict[int, tuple[str, str]]:

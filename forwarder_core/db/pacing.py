@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     DateTime,
     Row,
     Text,
@@ -80,7 +81,7 @@ def rules(tx: Tx, connection_id: int | None = None) -> dict[int, Rules]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """An account posts go to."""
+    """An account posts go to, or come from."""
 
     id: int
     alias: str
@@ -91,7 +92,16 @@ class End:
 
 def destinations(tx: Tx) -> list[End]:
     """The destinations of every connection that is not deleted, by their alias."""
-    used = select(connections.c.destination_account_id).where(connections.c.deleted_at.is_(None))
+    return _ends(tx, connections.c.destination_account_id)
+
+
+def sources(tx: Tx) -> list[End]:
+    """The sources of these connections, by their alias."""
+    return _ends(tx, connections.c.source_account_id)
+
+
+def _ends(tx: Tx, side: Column[int]) -> list[End]:
+    used = select(side).where(connections.c.deleted_at.is_(None))
     query = select(accounts).where(accounts.c.workspace_id == WORKSPACE, accounts.c.id.in_(used))
     return [
         End(id=row.id, alias=row.alias, platform=row.platform, pace=row.pace, sealed=row.credentials)

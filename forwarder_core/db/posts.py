@@ -11,6 +11,7 @@ from sqlalchemy import Row, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE, in_batches
+from forwarder_core.db.connections import looks_by_itself
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.flow import connections, decisions, origins, source_posts
 from forwarder_core.domain.posts import Decision, SeenPost, SourcePost, Verdict
@@ -183,7 +184,7 @@ def decisions_about(tx: Tx, post_ids: Sequence[int]) -> list[tuple[str, int, int
 
 
 def count_undecided(tx: Tx) -> int:
-    """The census: posts seen by an active connection's source that this connection has not decided."""
+    """The census: posts of a source that a connection looks at by itself, and has not decided about."""
     decided = exists().where(
         and_(decisions.c.connection_id == connections.c.id, decisions.c.source_post_id == source_posts.c.id)
     )
@@ -191,7 +192,7 @@ def count_undecided(tx: Tx) -> int:
         select(func.count())
         .select_from(source_posts)
         .join(connections, connections.c.source_account_id == source_posts.c.account_id)
-        .where(connections.c.status == "active", connections.c.deleted_at.is_(None), ~decided)
+        .where(looks_by_itself(), ~decided)
     )
     return tx.execute(query).scalar_one()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.flow import connections, jobs, media_files, origins, publications, source_posts
 from forwarder_core.domain.echoes import Sent
 from forwarder_core.domain.jobs import Lease
-from forwarder_core.domain.publications import CLOSED, NAMELESS, UNSENT, Publication, PublicationState, before
+from forwarder_core.domain.publications import CLOSED, NAMELESS, UNSENT, JobFile, Publication, PublicationState, before
 
 _OWN = publications.c.workspace_id == WORKSPACE
 _NAMED_WITHIN = timedelta(minutes=15)  # longer than a look at a published post takes; then its address never comes
@@ -222,10 +222,11 @@ def note_quality(tx: Tx, job_id: int, quality: Mapping[str, Any]) -> None:
     tx.execute(measured.values(plan=func.jsonb_set(media_files.c.plan, path, value)))
 
 
-def file_of(tx: Tx, job_id: int, kind: str) -> Row[Any] | None:
-    return tx.execute(
-        select(media_files).where(media_files.c.job_id == job_id, media_files.c.kind == kind)
-    ).one_or_none()
+def file_of(tx: Tx, job_id: int, kind: str) -> JobFile | None:
+    columns = [media_files.c[one.name] for one in fields(JobFile)]
+    query = select(*columns).where(media_files.c.job_id == job_id, media_files.c.kind == kind)
+    row = tx.execute(query).one_or_none()
+    return None if row is None else JobFile(**row._mapping)
 
 
 def publication_of(row: Row[Any]) -> Publication:

@@ -10,14 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Table, and_, func, select
 
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.accounts import accounts, breakers, watches
-from forwarder_core.db.tables.flow import connections, decisions, jobs, origins, source_posts
+from forwarder_core.db.tables.flow import attempts, connections, decisions, jobs, origins, publications, source_posts
+from forwarder_core.db.tables.system import log_events, workers
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.domain.posts import Verdict
+from forwarder_core.domain.publications import PublicationState
+
+_ENDED = [status for status in JobStatus if status.is_terminal] + [JobStatus.UNCONFIRMED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,19 +105,83 @@ def next_instant(tx: Tx, now: datetime) -> datetime | None:
 
 def count_open_jobs(tx: Tx) -> int:
     """Jobs that still have a way to go by themselves or are waited for."""
-    ended = [status for status in JobStatus if status.is_terminal] + [JobStatus.UNCONFIRMED]
-    query = select(func.count()).where(jobs.c.workspace_id == WORKSPACE, jobs.c.status.not_in(ended))
+    query = select(func.count()).where(jobs.c.workspace_id == WORKSPACE, jobs.c.status.not_in(_ENDED))
     return tx.execute(query).scalar_one()
 
 
 def count_ended_jobs(tx: Tx) -> dict[str, int]:
     """By the platform of their destination."""
-    ended = [status for status in JobStatus if status.is_terminal] + [JobStatus.UNCONFIRMED]
     query = (
         select(accounts.c.platform, func.count().label("n"))
         .select_from(jobs)
         .join(connections, connections.c.id == jobs.c.connection_id)
         .join(accounts, accounts.c.id == connections.c.destination_account_id)
-        .where(jobs.c.workspace_id == WORKSPACE, jobs.c.status.in_(ended))
+        .where(jobs.c.workspace_id == WORKSPACE, jobs.c.status.in_(_ENDED))
     )
     return {row.platform: row.n for row in tx.execute(query.group_by(accounts.c.platform))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A running job whose video is on its way, and the machine that carries it."""
+
+    job_id: int
+    host: str
+    state: PublicationState
+
+
+def uploads(tx: Tx, now: datetime) -> list[Upload]:
+    """Those under way at this moment, by workers that renewed their lease, the irreversible call included."""
+    under_way = (PublicationState.OPENED, PublicationState.SENDING, PublicationState.COMMITTING)
+    query = (
+        select(jobs.c.id, jobs.c.worker["host"].astext.label("host"), publications.c.state)
+        .join(publications, publications.c.job_id == jobs.c.id)
+        .where(jobs.c.workspace_id == WORKSPACE, jobs.c.status == JobStatus.RUNNING, jobs.c.lease_until > now)
+        .where(publications.c.state.in_([state.value for state in under_way]))
+    )
+    return [
+        Upload(job_id=row.id, host=row.host or "", state=PublicationState(row.state))
+        for row in tx.execute(query.order_by(jobs.c.id))
+    ]
+
+
+def carried_by(tx: Tx, host: str) -> set[int]:
+    """Running jobs of that machine."""
+    query = select(jobs.c.id).where(
+        jobs.c.workspace_id == WORKSPACE, jobs.c.status == JobStatus.RUNNING, jobs.c.worker["host"].astext == host
+    )
+    return set(tx.execute(query).scalars())
+
+
+def unfinished_among(tx: Tx, job_ids: Sequence[int]) -> set[int]:
+    """Those of these jobs that have not ended."""
+    query = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.status.not_in(_ENDED))
+    return set(tx.execute(query).scalars())
+
+
+def everything_of(tx: Tx, job_ids: Sequence[int]) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of these jobs that a worker may write, by table: two of these differ where one did."""
+
+    def rows(table: Table, column: str) -> list[tuple[object, ...]]:
+        query = select(table).where(table.c[column].in_(job_ids)).order_by(table.c.id)
+        return [tuple(row) for row in tx.execute(query)]
+
+    return {
+        "jobs": rows(jobs, "id"),
+        "attempts": rows(attempts, "job_id"),
+        "publications": rows(publications, "job_id"),
+    }
+
+
+def heard_at(tx: Tx, host: str) -> datetime | None:
+    """When that machine gave its last sign of life."""
+    heard: datetime | None = tx.execute(select(func.max(workers.c.seen_at)).where(workers.c.host == host)).scalar_one()
+    return heard
+
+
+def said_of(tx: Tx, job_ids: Sequence[int], code: str, since: datetime) -> set[int]:
+    """Those of these jobs whose log has a message of that code from after `since`."""
+    query = select(log_events.c.job_id).where(
+        log_events.c.job_id.in_(job_ids), log_events.c.code == code, log_events.c.at > since
+    )
+    return set(tx.execute(query).scalars())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from forwarder_core.domain.filters import Filters
+from forwarder_core.domain.filters import FilterMode, Filters
 from forwarder_core.domain.schedules import Schedule
 from forwarder_core.domain.transforms import TransformOptions
 
@@ -43,6 +43,11 @@ class Connection:
     started_at: datetime | None = None
     last_run_at: datetime | None = None
     created_at: datetime | None = None
+
+    @property
+    def looks_by_itself(self) -> bool:
+        """While it is active; one that does only what it is asked for has its source looked at when somebody asks."""
+        return self.filters.mode is not FilterMode.ASKED_ONLY
 
 
 def type_of(source_platform: str, destination_platform: str) -> str:

@@ -41,7 +41,7 @@ class Verdict(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One attempt that ended. `code`: what it failed of, None = it went well; `is_fetch`: in the source's step;
-    `is_last`: its job ended with it."""
+    `is_last`: its job ended with it; `proxy`: the id of the one it went through, or its address where it has none."""
 
     at: datetime
     job_id: int
@@ -91,7 +91,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """`key`: the guilty one's proxy label, account id or platform. `evidence`: the suspects, the guilty one or the
+    """`key`: the guilty one's proxy, account id or platform. `evidence`: the suspects, the guilty one or the
     likeliest first."""
 
     verdict: Verdict

@@ -29,8 +29,8 @@ MANY = 2  # jobs that make failures worth showing together
 
 
 class Whose(StrEnum):
-    """What an incident is about. `key`: the platform's name, the account's id, the proxy's label, `platform:project`;
-    "" for the server."""
+    """What an incident is about. `key`: the platform's name, the account's id, the proxy's id, `platform:project`;
+    "" for the server. Of a proxy that has no id, being the installation's own or deleted since, its address."""
 
     PLATFORM = "platform"
     PROJECT = "project"
@@ -76,8 +76,8 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
-    """Whose allowance several accounts share, such as a Google project's."""
+class Party:
+    """Something several accounts share, such as a proxy or a Google project. `title`: as people know it."""
 
     key: str
     title: str
@@ -88,16 +88,16 @@ def blamed(failed: Errand) -> Account:
     return failed.source if failed.job.step is Step.FETCH else failed.destination
 
 
-def cause_of(failed: Errand, error: StepFailed, *, proxy: str | None, project: Project | None = None) -> Cause | None:
-    """Which incident a failed attempt belongs to; None for what is no failure. `proxy`: label of the one it used;
-    `project`: of the account to blame, where it shares an allowance."""
+def cause_of(failed: Errand, error: StepFailed, *, proxy: Party | None, project: Party | None = None) -> Cause | None:
+    """Which incident a failed attempt belongs to; None for what is no failure. `proxy`: the one it used; `project`: of
+    the account to blame, where it shares an allowance."""
     if error.retry is Retry.DONE or isinstance(error, OutcomeUnknown):
         return None
     end = blamed(failed)
     if isinstance(error, (LocalFailed, Bug)):
         return Cause(error.code, Whose.SERVER, "", "this server")
-    if error.scope is Scope.PROXY and proxy:
-        return Cause(error.code, Whose.PROXY, proxy, proxy)
+    if error.scope is Scope.PROXY and proxy is not None:
+        return Cause(error.code, Whose.PROXY, proxy.key, proxy.title)
     if error.scope is Scope.PLATFORM or isinstance(error, (NetworkFailed, PlatformTransient)):
         return Cause(error.code, Whose.PLATFORM, end.platform, end.platform)
     if error.scope is Scope.PROJECT and project is not None:
@@ -107,16 +107,17 @@ def cause_of(failed: Errand, error: StepFailed, *, proxy: str | None, project: P
     return Cause(error.code, Whose.ACCOUNT, str(end.id), end.alias)
 
 
-def healed_by(done: Errand, *, proxies: frozenset[str], project: Project | None = None) -> frozenset[tuple[Whose, str]]:
-    """The scopes and keys a job proves sound by arriving. `proxies`: labels of those its attempt went through;
-    `project`: of the account it was published with."""
+def healed_by(done: Errand, *, proxy: Party | None, project: Party | None = None) -> frozenset[tuple[Whose, str]]:
+    """The scopes and keys a job proves sound by arriving. `proxy`: the one its attempt went through; `project`: of the
+    account it was published with."""
 
     def of(end: Account) -> set[tuple[Whose, str]]:
         return {(Whose.PLATFORM, end.platform), (Whose.ACCOUNT, str(end.id))}
 
     ends = of(done.source) | of(done.destination) | {(Whose.DESTINATION, str(done.destination.id))}
     ends |= {(Whose.PROJECT, project.key)} if project else set()
-    return frozenset(ends | {(Whose.PROXY, label) for label in proxies} | {(Whose.SERVER, "")})
+    ends |= {(Whose.PROXY, proxy.key)} if proxy else set()
+    return frozenset(ends | {(Whose.SERVER, "")})
 
 
 def is_quiet(last_at: datetime, *, waiting: int, now: datetime) -> bool:

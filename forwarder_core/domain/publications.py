@@ -116,3 +116,16 @@ def publish_again_after_s(on_ambiguous: str | Mapping[str, Any]) -> float | None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 1 <= seconds <= _MOST_AGAIN_S:
         raise ValueError(f"{_AGAIN} must be a number of seconds from 1 to {_MOST_AGAIN_S:,}")
     return float(seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFile:
+    """The fetched file of a job, or its rendition, as the database has it. `plan`: what was decided about it."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+    duration_ms: int
+    width: int
+    height: int
+    plan: Mapping[str, Any]

@@ -41,12 +41,17 @@ Prepare = Callable[[Settings, Databases], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to start. `mode` is for the state file: up, demo or once."""
+    """What to start. `mode` is for the state file: up, demo or once. `env`: what every child is told besides.
+
+    `deaths_within_s`: six deaths of one process in that time are too many.
+    """
 
     settings: Settings
     mode: str
     parts: Collection[Part]
     ports: StackPorts
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    deaths_within_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +74,7 @@ def bring_up(plan: Plan, *, prepare: Prepare, report: Report) -> Iterator[Runnin
     """
     home = plan.settings.home
     check_home(home)
-    supervisor = Supervisor(home / "logs", report)
+    supervisor = Supervisor(home / "logs", report, within_s=plan.deaths_within_s)
     with HomeLock(home) as lock, supervisor.running():
         running = _start(plan, prepare, supervisor)
         lock.publish(running.state)
@@ -86,7 +91,7 @@ def _start(plan: Plan, prepare: Prepare, supervisor: Supervisor) -> Running:
         dagster_home=render(settings, plan.ports.code_server),
         dagster_database=databases.dagster,
         webserver=webserver_url(plan.ports),
-    )
+    ) | dict(plan.env)
     await_schema = begin_dagster_schema(supervisor, databases, env)
     prepare(settings, databases)
     supervisor.report("tables ready")

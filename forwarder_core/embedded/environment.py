@@ -15,6 +15,7 @@ from forwarder_core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "TMPDIR", "USER", "XDG_RUNTIME_DIR")
+_OF_LAUNCHERS = ("REDIS_BROKER", "REDIS_BACKEND")  # dagster.yaml names them where FORWARDER_LAUNCHER=celery
 
 
 def child_environment(
@@ -28,10 +29,11 @@ def child_environment(
     """`webserver`: address of Dagster's own UI, for the door that stands before it."""
     ours = os.environ if environ is None else environ
     return {
-        **{name: ours[name] for name in _PASSED_ON if name in ours},
+        **{name: ours[name] for name in (*_PASSED_ON, *_OF_LAUNCHERS) if name in ours},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{ours.get('PATH', os.defpath)}",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",  # glibc gives each of a server's threads a heap of its own, and keeps them all
         **settings.environment(),
         "DAGSTER_HOME": str(dagster_home),
         "DAGSTER_PG_URL": dagster_database,

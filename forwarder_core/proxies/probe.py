@@ -57,7 +57,7 @@ def probe(
 
 def failure_of(test: Test, proxy: ProxyAddress) -> StepFailed | None:
     """The engine's class for what a probe found; None where it found nothing wrong."""
-    words = f"{test.error} (proxy {proxy.label}, asked for {test.endpoint})."
+    words = f"{test.error} (proxy {proxy.called}, asked for {test.endpoint})."
     if test.blame is Blame.PROXY:
         return ProxyFailed(words)
     if test.blame is Blame.NETWORK:

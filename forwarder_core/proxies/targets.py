@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from forwarder_core.egress import check_address
+from forwarder_core.addresses import check_address
 from forwarder_core.errors import FieldError, Invalid
 
 _MOST_CHARS = 500

@@ -20,6 +20,12 @@ class Span:
     counts: tuple[DayCount, ...]
 
 
+def next_posts(core: Core, *, limit: int = 5) -> list[Entry]:
+    """What waits for a moment still to come, on any connection, the soonest first."""
+    with core.begin() as tx:
+        return calendars.coming(tx, core.clock.now(), most=limit)
+
+
 def look(core: Core, first: date, after: date, *, connection_id: int | None = None) -> Span:
     """From the beginning of `first` to the beginning of `after`, days of the installation's zone."""
     zone, now = core.settings.zone, core.clock.now()

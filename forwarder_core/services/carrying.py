@@ -111,8 +111,14 @@ class Carrier:
         self._ended.set()
 
     def fence(self) -> Fenced:
-        self._fenced.set()
-        self._ended.set()
+        """The job was taken from this worker: from now on it changes nothing, and says so once."""
+        if not self._fenced.is_set():
+            self._fenced.set()
+            self._ended.set()
+            told = about(job_id=self._job_id)
+            told.warning(
+                "Job %s: it was taken from this worker, which stops", self._job_id, extra={"code": Fenced.code}
+            )
         return Fenced(f"Job {self._job_id} is carried by another worker now.")
 
     def _beat(self) -> None:

@@ -117,7 +117,7 @@ def baseline(core: Core, connection: Connection) -> None:
             tx, connection.id, {"status": ConnectionStatus.ACTIVE, "status_reason": None, "started_at": now}
         )
         posts.record(tx, account.id, seen, now)
-        _decide(tx, account, starting, now, new_since=now)
+        decide(tx, account, starting, now, new_since=now)
         accounts.watch(tx, account.id, now)
 
 
@@ -211,9 +211,7 @@ def _note_failure(
     failure = Failure(error.code, redact(error.message), error.action)
     with core.begin() as tx:
         failures = accounts.failures_in_a_row(tx, account.id) + 1
-        at = next_poll(
-            now, [c.schedule for c in watching], failures=failures, least_s=tuned.number("detection.min_interval_s")
-        )
+        at = _next_poll(now, watching, tuned, failures=failures)
         if error.retry_after_s is not None:
             at = max(at, now + timedelta(seconds=error.retry_after_s))
         accounts.poll_failed(tx, account.id, now, at, failure.code, failure.message)
@@ -241,11 +239,8 @@ def _commit(core: Core, account: Account, seen: Sequence[SeenPost], tuned: Tuned
         new = posts.record(tx, account.id, seen, now)
         posts.refresh_held(tx, account.id, seen)
         watching = connections.active_of_source(tx, account.id)
-        made = [job for connection in watching for job in _decide(tx, account, connection, now)]
-        least_s = tuned.number("detection.min_interval_s")
-        accounts.poll_succeeded(
-            tx, account.id, now, next_poll(now, [c.schedule for c in watching], failures=0, least_s=least_s)
-        )
+        made = [job for connection in watching for job in decide(tx, account, connection, now)]
+        accounts.poll_succeeded(tx, account.id, now, _next_poll(now, watching, tuned))
         requests.answer_polls(tx, account.id, began=began, now=now)
         if requests.has_open_poll(tx, account.id):  # asked for while this look was under way: it wants one of its own
             accounts.ask_at_once(tx, account.id, now)
@@ -256,7 +251,12 @@ def _commit(core: Core, account: Account, seen: Sequence[SeenPost], tuned: Tuned
     return Polled(account.id, new, tuple(made))
 
 
-def _decide(
+def _next_poll(now: datetime, watching: Sequence[Connection], tuned: Tuned, *, failures: int = 0) -> datetime:
+    schedules = [connection.schedule for connection in watching if connection.looks_by_itself]
+    return next_poll(now, schedules, failures=failures, least_s=tuned.number("detection.min_interval_s"))
+
+
+def decide(
     tx: Tx, account: Account, connection: Connection, now: datetime, *, new_since: datetime | None = None
 ) -> list[int]:
     """One decision for every post of the account this connection has none for; the ids of the jobs made.

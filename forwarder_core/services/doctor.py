@@ -29,6 +29,7 @@ _ACTIONS = {
     "detection": "Read <home>/logs/daemon.log; restart the product.",
     "census": "Open Jobs, filter by status; the log of each job says what it waits for.",
     "disk": "Free space, or lower retention.media_days.",
+    "redis": "Set REDIS_BROKER and REDIS_BACKEND on every machine, and look at Redis and the way to it.",
     "ffmpeg": "Install ffmpeg, or set FORWARDER_FFMPEG.",
 }
 _STATES = {

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from forwarder_core.addresses import check_address
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import Authenticator, Destination, Source
 from forwarder_core.db import accounts, proxies, tokens
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.proxies import Assignment, End, Mode, Proxy, Use, Way, choose, way_of
-from forwarder_core.egress import Exit, ProxyAddress, check_address
+from forwarder_core.egress import Exit, ProxyAddress
 from forwarder_core.errors import Invalid, NetworkFailed, ProxyFailed
 from forwarder_core.services import tunables
 from forwarder_core.services.context import Core
@@ -71,7 +72,14 @@ def address_of(core: Core, tx: Tx, proxy: Proxy) -> ProxyAddress:
     remember(login)
     host = check_address(proxy.host, proxy.port, core.settings.allow_private_networks)
     return ProxyAddress(
-        proxy.type.scheme, host, proxy.port, login.get("username"), login.get("password"), name=proxy.host, id=proxy.id
+        proxy.type.scheme,
+        host,
+        proxy.port,
+        login.get("username"),
+        login.get("password"),
+        name=proxy.host,
+        id=proxy.id,
+        alias=proxy.alias,
     )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Row
-
 from forwarder_core import crashpoints
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import FetchedFile, MediaFile, Source
 from forwarder_core.db import jobs, publications
 from forwarder_core.domain.jobs import Errand
+from forwarder_core.domain.publications import JobFile
 from forwarder_core.media.probe import Probe, probe
 from forwarder_core.media.store import MediaStore
 from forwarder_core.services import recognizing
@@ -120,8 +119,8 @@ def keep_file(carrier: Carrier, kind: str, values: dict[str, object]) -> None:
         publications.keep_file(tx, carrier.lease.job_id, kind, values | {"created_at": carrier.core.clock.now()})
 
 
-def _is_whole(row: Row[tuple[object, ...]]) -> bool:
+def _is_whole(row: JobFile) -> bool:
     try:
-        return bool(Path(row.path).stat().st_size == row.size_bytes)
+        return Path(row.path).stat().st_size == row.size_bytes
     except FileNotFoundError:
         return False

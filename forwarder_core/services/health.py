@@ -20,16 +20,19 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
+from forwarder_core import settings
 from forwarder_core.db import events, jobs, outbox, overviews, schema
 from forwarder_core.errors import FfmpegMissing
 from forwarder_core.media.tools import find_ffmpeg
 from forwarder_core.services import census, heartbeats, tunables
 from forwarder_core.services.context import Core
+from forwarder_core.settings import Launcher
 
 _KEEPER_SILENT = timedelta(seconds=30)  # it beats every two seconds
 _SENSOR_SILENT = timedelta(minutes=2)  # a tick may take 40 s, and a restart of the daemon as long
 _OLD_YT_DLP = timedelta(days=90)
 _DETECTION_LATE = timedelta(minutes=5)  # sensors look every five seconds
+_REDIS_PATIENCE_S = 2.0
 _LEAST_FREE_BYTES = 200_000_000  # below, nothing new is fetched
 _FEW_FREE_BYTES = 2_000_000_000
 
@@ -73,9 +76,9 @@ def look(core: Core) -> Health:
         "disk": _disk,
         "ffmpeg": _ffmpeg,
         "yt_dlp": _yt_dlp,
+        "redis": _redis,
     }
     checks = {name: _safely(check, core) for name, check in asked.items()}
-    checks["redis"] = Check(State.NOT_USED, "The queue is a table of the database.")
     try:
         at = core.clock.now()
     except SQLAlchemyError:
@@ -152,7 +155,7 @@ def _detection(core: Core) -> Check:
     with core.begin() as tx:
         due = overviews.oldest_due_watch(tx)
     if due is None:
-        return Check(State.OK, "No connection is active.")
+        return Check(State.OK, "No source is looked at by itself.")
     late = core.clock.now() - due
     if late > _DETECTION_LATE:
         return Check(
@@ -199,6 +202,34 @@ def _yt_dlp(core: Core) -> Check:
     if age > _OLD_YT_DLP:
         return Check(State.WARNING, f"It is {age.days} days old: update the product when fetching fails.", facts)
     return Check(State.OK, version, facts)
+
+
+def _redis(core: Core) -> Check:
+    """Only where runs are handed to other machines by it. Every address is asked: the one runs wait at, and the one
+    their ends are told at."""
+    if core.settings.launcher is not Launcher.CELERY:
+        return Check(State.NOT_USED, "The queue is a table of the database.")
+    silent = {name: reason for name, url in settings.brokers().items() if (reason := _silence(url))}
+    if silent:
+        return Check(State.FAILING, " ".join(f"{name}: {reason}." for name, reason in silent.items()))
+    return Check(State.OK, "It answers.")
+
+
+def _silence(url: str) -> str | None:
+    """Why this broker does not answer; None when it did. The address holds a login and is not told."""
+    if not url:
+        return "is not set, so nobody knows whether it is there"
+    from celery import Celery  # type: ignore[import-untyped]  # heavy, and only here
+    from celery.exceptions import OperationalError  # type: ignore[import-untyped]
+
+    waits = {"socket_timeout": _REDIS_PATIENCE_S, "socket_connect_timeout": _REDIS_PATIENCE_S}
+    asking = Celery(broker=url, set_as_current=False)
+    try:
+        with asking.connection_for_read(transport_options=waits) as line:
+            line.ensure_connection(max_retries=1, timeout=_REDIS_PATIENCE_S)  # it pings
+    except (OperationalError, OSError, KeyError, ValueError, ImportError) as e:
+        return f"does not answer ({type(e.__cause__ or e).__name__})"
+    return None
 
 
 def _ffmpeg(core: Core) -> Check:

@@ -22,16 +22,15 @@ _FIRST_PAGE = 2**62
 
 
 def note_failure(core: Core, tx: Tx, failed: Errand, error: StepFailed, now: datetime) -> None:
-    used = incidents.proxies_of(tx, failed.job.id)
     project = quotas.project_of(core, tx, blamed(failed)) if error.scope is Scope.PROJECT else None
-    cause = cause_of(failed, error, proxy=next(iter(used), None), project=project)
+    cause = cause_of(failed, error, proxy=incidents.proxy_of(tx, failed.job.id), project=project)
     if cause is not None:
         incidents.note_failure(tx, cause, failed.job.id, now, reopens=REOPENS)
 
 
 def note_success(core: Core, tx: Tx, done: Errand, now: datetime) -> None:
     project = quotas.project_of(core, tx, done.destination)
-    healed = healed_by(done, proxies=incidents.proxies_of(tx, done.job.id), project=project)
+    healed = healed_by(done, proxy=incidents.proxy_of(tx, done.job.id), project=project)
     incidents.close_healed(tx, healed, now, f"job {done.job.id} arrived")
 
 

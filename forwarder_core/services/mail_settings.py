@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from forwarder_core.addresses import check_address
 from forwarder_core.alerts import mail, messages
 from forwarder_core.alerts.kinds import AlertKind
 from forwarder_core.alerts.mail import ADDRESS, MailFailed, MailServer
 from forwarder_core.alerts.mail import Tls as Tls
 from forwarder_core.db import events, people
 from forwarder_core.db.engine import Tx
-from forwarder_core.egress import check_address
 from forwarder_core.errors import FieldError, Invalid, Unavailable
 from forwarder_core.logs import remember_secret
 from forwarder_core.services import telegram_settings

@@ -25,6 +25,7 @@ from forwarder_core.services.context import Core
 from forwarder_core.services.tunables import Tuned
 
 _DAY = timedelta(hours=24)
+_UNDER_WAY = (JobStatus.RUNNING, JobStatus.QUEUED, JobStatus.RETRY_WAIT)
 _RECENT = timedelta(minutes=10)  # so long a job that ended stays in the live list
 
 
@@ -39,13 +40,15 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionView:
-    """A connection with the names of what it refers to and the numbers of its jobs."""
+    """A connection with the names of what it refers to and the numbers of its jobs. `next_look_at`: None while nobody
+    looks by itself. `last_run_at`: when its source was looked at last, by itself or by hand."""
 
     connection: Connection
     source: End
     destination: End
     proxy_alias: str | None
     next_look_at: datetime | None
+    last_run_at: datetime | None
     jobs: dict[str, int]
 
     @property
@@ -81,16 +84,16 @@ def summary(core: Core) -> Summary:
     since = core.clock.now() - _DAY
     troubles = incidents.worth_showing(core)
     with core.begin() as tx:
-        day, all_time = jobs.count_by_status(tx, since=since), jobs.count_by_status(tx)
+        day, now = jobs.count_by_status(tx, since=since), jobs.count_by_status(tx, among=_UNDER_WAY)
         by_status = connections.count_by_status(tx)
         ended = day.get(JobStatus.SUCCESS, 0) + day.get(JobStatus.DEAD, 0)
         return Summary(
             connections={status.value: by_status.get(status, 0) for status in ConnectionStatus},
             jobs_24h=day,
             success_rate=round(100 * day.get(JobStatus.SUCCESS, 0) / ended, 1) if ended else None,
-            running=all_time.get(JobStatus.RUNNING, 0),
+            running=now.get(JobStatus.RUNNING, 0),
             most_running=tunables.read(tx).count("dispatch.max_running"),
-            waiting=all_time.get(JobStatus.QUEUED, 0) + all_time.get(JobStatus.RETRY_WAIT, 0),
+            waiting=now.get(JobStatus.QUEUED, 0) + now.get(JobStatus.RETRY_WAIT, 0),
             wait_s=overviews.waits_s(tx, since),
             recent=job_pages.page(tx, before_id=2**62, limit=20),
             incidents=troubles,
@@ -111,8 +114,14 @@ def connection_views(core: Core, chosen: Sequence[Connection]) -> list[Connectio
 def _views(tx: Tx, chosen: Sequence[Connection]) -> list[ConnectionView]:
     ends = overviews.account_names(tx, [i for c in chosen for i in (c.source_account_id, c.destination_account_id)])
     aliases = overviews.proxy_names(tx, [c.proxy_id for c in chosen if c.proxy_id is not None])
-    looks = overviews.next_looks(tx, [c.source_account_id for c in chosen])
+    looks = overviews.looks(tx, [c.source_account_id for c in chosen])
     counted = connections.outcomes(tx, [c.id for c in chosen])
+
+    def looked(c: Connection) -> tuple[datetime | None, datetime | None]:
+        if c.status is not ConnectionStatus.ACTIVE or not c.looks_by_itself:
+            return None, c.last_run_at
+        next_at, last_at = looks.get(c.source_account_id, (None, None))
+        return next_at, max(filter(None, (last_at, c.last_run_at)), default=None)
 
     def end(account_id: int) -> End:
         alias, platform = ends[account_id]
@@ -124,7 +133,8 @@ def _views(tx: Tx, chosen: Sequence[Connection]) -> list[ConnectionView]:
             source=end(c.source_account_id),
             destination=end(c.destination_account_id),
             proxy_alias=aliases.get(c.proxy_id) if c.proxy_id is not None else None,
-            next_look_at=looks.get(c.source_account_id) if c.status is ConnectionStatus.ACTIVE else None,
+            next_look_at=looked(c)[0],
+            last_run_at=looked(c)[1],
             jobs=counted.get(c.id, {}),
         )
         for c in chosen
@@ -150,6 +160,12 @@ class FirstSteps:
         return self.has_forwarded
 
 
+def has_forwarded(core: Core) -> bool:
+    """Has any post ever arrived? The end of the first steps, asked without all the others."""
+    with core.begin() as tx:
+        return bool(jobs.page(tx, before_id=2**62, limit=1, status=(JobStatus.SUCCESS,)))
+
+
 def first_steps(core: Core) -> FirstSteps:
     with core.begin() as tx:
         known = connections.page(tx, after=0, limit=1_000)
@@ -170,6 +186,12 @@ def first_steps(core: Core) -> FirstSteps:
         destination=destination,
         connection=known[-1] if known else None,
     )
+
+
+def workers(core: Core) -> list[dict[str, Any]]:
+    """The processes that said they are alive, each with its machine and when it was heard of last."""
+    with core.begin() as tx:
+        return events.beats(tx)
 
 
 def tuned(core: Core) -> Tuned:

@@ -12,12 +12,13 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
+from forwarder_core.addresses import check_address
 from forwarder_core.db import people
 from forwarder_core.db import proxies as rows
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.proxies import Assignment, Health, Proxy, ProxyType, way_of
-from forwarder_core.egress import ProxyAddress, check_address
+from forwarder_core.egress import ProxyAddress
 from forwarder_core.errors import Conflict, FieldError, Invalid, NotFound
 from forwarder_core.proxies.probe import speaks_tls
 from forwarder_core.services.context import Core

@@ -21,7 +21,7 @@ from forwarder_core.db.engine import Tx
 from forwarder_core.db.quotas import Day
 from forwarder_core.domain import pace
 from forwarder_core.domain.accounts import Account
-from forwarder_core.domain.incidents import Project
+from forwarder_core.domain.incidents import Party
 from forwarder_core.domain.jobs import Errand
 from forwarder_core.domain.limits import Limits
 from forwarder_core.domain.schedules import day_of, midnight_after
@@ -127,7 +127,7 @@ def note_failure(core: Core, tx: Tx, failed: Errand, account: Account, error: St
         ledger.tell(tx, f"account:{account.id}", day, full_until=until)
 
 
-def project_of(core: Core, tx: Tx, account: Account) -> Project | None:
+def project_of(core: Core, tx: Tx, account: Account) -> Party | None:
     """The project whose allowances the account shares, where it shares any."""
     if not registry.spec(account.platform).quotas:
         return None
@@ -135,7 +135,7 @@ def project_of(core: Core, tx: Tx, account: Account) -> Project | None:
     if not shared:
         return None
     key = shared[0].key
-    return Project(f"{account.platform}:{key}", f"{registry.spec(account.platform).title} project {key}")
+    return Party(f"{account.platform}:{key}", f"{registry.spec(account.platform).title} project {key}")
 
 
 def _told_until(error: StepFailed, now: datetime) -> datetime | None:
@@ -182,8 +182,8 @@ def views(core: Core) -> list[QuotaView]:
     """Every counter that counts today: first what several accounts share, then each account's own."""
     now = core.clock.now()
     with core.begin() as tx:
-        ends = pacing.destinations(tx)
-        known = {platform: limits.in_force(tx, platform) for platform in {end.platform for end in ends}}
+        ends, sources = pacing.destinations(tx), pacing.sources(tx)
+        known = {platform: limits.in_force(tx, platform) for platform in {end.platform for end in [*ends, *sources]}}
         shared: dict[str, tuple[Scope, str, list[str]]] = {}
         own: dict[str, tuple[Scope, str, list[str]]] = {}
         for end in ends:
@@ -192,6 +192,10 @@ def views(core: Core) -> list[QuotaView]:
             scope = account_scope(core, end.id, end.alias, known[end.platform])
             most = pace.read(end.pace).most_on(scope.day(now), scope.usual)
             own[scope.name] = (replace(scope, usual=most), end.platform, [end.alias])
+        for end in sources:  # to look at one costs too
+            for scope in shared_scopes(core, end.platform, end.sealed, known[end.platform].quotas):
+                users = shared.setdefault(scope.name, (scope, end.platform, []))[2]
+                users += [end.alias] if end.alias not in users else []
         every = [*shared.values(), *own.values()]
         days, closed = ledger.days(tx, days_around(now), now)
     return [_view(scope, platform, aliases, days, closed, now) for scope, platform, aliases in every]

@@ -25,9 +25,6 @@ from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
-# A machine that nobody has heard of for so long counts as fenced: each irreversible call renews the lease past itself
-# first (300 s), so a worker whose lease has been out for longer has none under way and can begin none.
-FENCED_AFTER = timedelta(seconds=600)
 _KILL_WAIT_S = 5.0
 _SAME_BIRTH_S = 1.0  # process start times are rounded
 
@@ -45,8 +42,11 @@ def reap(core: Core, runs: RunControl) -> list[Job]:
     now = core.clock.now()
     with core.begin() as tx:
         expired = jobs.expired(tx, now)
-        long_expired = {job.id for job, _ in jobs.expired(tx, now - FENCED_AFTER)}
-        heard = events.hosts_heard_since(tx, now - FENCED_AFTER)
+        # Each irreversible call renews the lease past itself first (300 s), so a worker whose lease is out has none
+        # under way and can begin none; the silence is a margin on that.
+        silent_since = now - timedelta(seconds=tunables.read(tx).number("lease.silent_host_s"))
+        long_expired = {job.id for job, _ in jobs.expired(tx, silent_since)}
+        heard = events.hosts_heard_since(tx, silent_since)
     for job, worker in expired:
         is_cut_off = job.id in long_expired and _is_elsewhere(worker) and worker["host"] not in heard
         if (is_cut_off or not survives_killing(worker)) and _rescue(core, job, expired_before=core.clock.now()):

@@ -58,7 +58,7 @@ def _end(core: Core, connection: Connection, role: Role, account: Account, reads
             exit_ = exits.exit_of(core, tx, account, connection.proxy_id)
     except ProxyFailed as e:
         return [Check.failed(f"{role}_egress", e.message, e.action)]
-    found = [Check.ok(f"{role}_egress", f"Calls for {account.alias} go out by {exit_.label}.")]
+    found = [Check.ok(f"{role}_egress", f"Calls for {account.alias} go out by {exit_.called}.")]
     named = connection.token_ref if role is Role.DESTINATION else None
     authenticator = exits.authenticator(core, account, exit_, token_id=named)
     found += _scopes(authenticator, role, account)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from forwarder_core.db import bot, events, idempotency, oauth_states, outbox, overviews, people, requests
 from forwarder_core.db.engine import Tx
@@ -13,6 +13,7 @@ from forwarder_core.services import commanding, quotas, trying, tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.tunables import Tuned
 
+MINUTE = 17  # of each hour: when the schedule ticks
 _WORKERS_KEPT = timedelta(days=7)
 _SIGN_INS_KEPT = timedelta(days=1)
 
@@ -58,6 +59,22 @@ def sweep(core: Core, *, dry_run: bool = False) -> Swept:
     for name in () if dry_run else tried:
         tries.remove(name)
     return Swept(len(gone), len(tried), freed, rows)
+
+
+def is_due(core: Core, at: datetime) -> bool:
+    """Of the hourly ticks: is this one that cleans up? Counted in UTC from midnight, whatever ran before."""
+    with core.begin() as tx:
+        return at.astimezone(UTC).hour % tunables.read(tx).count("retention.every_hours") == 0
+
+
+def next_sweep(core: Core) -> datetime:
+    """When it is cleaned up next."""
+    at = core.clock.now().astimezone(UTC).replace(minute=MINUTE, second=0, microsecond=0)
+    if at <= core.clock.now():
+        at += timedelta(hours=1)
+    while not is_due(core, at):
+        at += timedelta(hours=1)
+    return at
 
 
 def runs_kept_from(core: Core) -> datetime:

@@ -56,12 +56,18 @@ class Fault:
     count: int | None
 
 
+class NoSimulator(Conflict):
+    code, action = "no_simulator", "Scenarios belong to ./run demo."
+
+
 def is_demo(core: Core) -> bool:
     return core.settings.simulator_url is not None
 
 
 def strike_account(core: Core, account_id: int, trouble: Trouble, *, who: str) -> None:
-    """A challenge, an expired token, or a storm of 429 at the account's platform. Raises Conflict outside the demo."""
+    """A challenge, an expired token, or a storm of 429 at the account's platform. Raises NoSimulator outside the demo,
+    NotFound for a trouble accounts do not have."""
+    _control(core)
     account = accounts.get(core, account_id)
     match = {"platform": account.platform, "account": account.handle}
     if trouble not in _AT_ACCOUNTS:
@@ -73,6 +79,7 @@ def strike_account(core: Core, account_id: int, trouble: Trouble, *, who: str) -
 
 def strike_proxy(core: Core, proxy_id: int, *, who: str) -> None:
     """It refuses every new connection until the faults are ended."""
+    _control(core)
     proxy = proxies.get(core, proxy_id)
     _ask(core, "POST", "/faults", {"fault": "proxy_refuse", "count": None, "match": {"proxy": str(proxy.port)}})
     _note(core, who, Trouble.DEAD_PROXY, f"proxy:{proxy.id}")
@@ -93,6 +100,7 @@ def make_proxy(core: Core, alias: str, *, who: str) -> Proxy:
 
 def post(core: Core, account_id: int, caption: str, *, who: str) -> str:
     """A new post at the simulated account; its address."""
+    _control(core)
     account = accounts.get(core, account_id)
     body = {"platform": account.platform, "account": account.handle, "caption": caption, "seconds": 5}
     made = _ask(core, "POST", "/posts", body)
@@ -125,9 +133,7 @@ def _where(place: Mapping[str, Any]) -> str:
 
 
 def _ask(core: Core, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-    url = core.settings.simulator_url
-    if url is None:
-        raise Conflict("There is no simulator here.", action="Scenarios belong to ./run demo.")
+    url = _control(core)
     try:
         with Exit(answer_s=_PATIENCE_S).http(read_timeout_s=_PATIENCE_S) as client:
             answer = client.request(method, url + path, json=body)
@@ -137,6 +143,12 @@ def _ask(core: Core, method: str, path: str, body: Mapping[str, Any] | None = No
     if answer.is_error:
         raise Conflict(f"The simulator refused: {redact(str(told.get('detail', answer.status_code)))}")
     return told
+
+
+def _control(core: Core) -> str:
+    if core.settings.simulator_url is None:
+        raise NoSimulator("There is no simulator here.")
+    return core.settings.simulator_url
 
 
 def _note(core: Core, who: str, trouble: str, target: str) -> None:

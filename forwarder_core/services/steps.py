@@ -58,7 +58,7 @@ def fetch_post(carrier: Carrier) -> Done:
             bytes=file.size_bytes,
             sha256=file.sha256,
             duration_ms=file.duration_ms,
-            proxy=exit_.label,
+            proxy=exit_.called,
         )
 
 
@@ -99,7 +99,7 @@ def publish_video(carrier: Carrier) -> Done:
             made = publishing.publish(carrier, report, errand, media, to)
         report.fact(bytes_sent=media.size_bytes)
         report.info("Upload complete: %s", made.url)
-        return _done(carrier, errand, report, bytes=media.size_bytes, proxy=exit_.label)
+        return _done(carrier, errand, report, bytes=media.size_bytes, proxy=exit_.called)
 
 
 def verify_publication(carrier: Carrier) -> Done:

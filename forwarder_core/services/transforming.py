@@ -20,7 +20,7 @@ from forwarder_core.media.probe import Probe, probe
 from forwarder_core.media.progress import Progress
 from forwarder_core.media.render import Rendered, render
 from forwarder_core.media.slots import Slots
-from forwarder_core.media.store import MediaStore
+from forwarder_core.media.store import JobFolder, MediaStore
 from forwarder_core.media.tools import Ffmpeg, find_ffmpeg
 from forwarder_core.services import approving, templates
 from forwarder_core.services import limits as limits_service
@@ -46,9 +46,9 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
     core = carrier.core
     store = MediaStore(core.media_root)
     kept = stored_file(core, errand.job.id, RENDITION)
-    if kept is not None:
+    if kept is not None and (media := _media_file(kept)).cover is not None:
         report.info("Already transformed in an earlier attempt (%.1f MB)", kept.size_bytes / 1e6)
-        return _media_file(kept, store.folder(errand.job.id).cover)
+        return media
     folder = store.open(errand.job.id, expected_bytes=source.size_bytes)
     ffmpeg = ffmpeg_of(core.settings.ffmpeg)
     facts = source.probe or probe(source.path)
@@ -123,10 +123,12 @@ def _options(carrier: Carrier, errand: Errand, facts: Probe, limits: MediaLimits
 
 def rendition_of(carrier: Carrier, job_id: int) -> MediaFile | None:
     kept = stored_file(carrier.core, job_id, RENDITION)
-    return None if kept is None else _media_file(kept, MediaStore(carrier.core.media_root).folder(job_id).cover)
+    return None if kept is None else _media_file(kept)
 
 
-def _media_file(kept: StoredFile, cover: Path) -> MediaFile:
+def _media_file(kept: StoredFile) -> MediaFile:
+    """With the cover that lies beside it; an upload that is gone on with asks for one as the first did."""
+    cover = JobFolder(kept.path.parent).cover
     return MediaFile(
         path=kept.path,
         size_bytes=kept.size_bytes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ from tests.contract.test_archive_destination import NOW, Hooks
 from tests.contract.test_bucket_kit import LOOPBACK, Line, Store, box_of, line_to, store
 from tests.contract.test_library_kit import evidence, media_of
 from tests.integration.other_proxies import opens_tls, own_http
+from tests.unit.test_egress import file_server, whole
 
 __all__ = ["store"]
 NAME = "2026/11/2026-11-20_मानसून-at-the-harbour_fw-0000000001.mp4"
@@ -295,3 +297,14 @@ def test_the_part_size_keeps_the_largest_file_within_the_parts_a_store_takes() -
     largest = int(registry.limit_entries("archive")["media.max_bytes"].value)
     assert largest // (largest // bucket_module._MOST_PARTS + 1) < 10_000
     assert bucket_module.PART_BYTES >= 5 * 1024 * 1024, "the smallest part a store takes"
+
+
+def test_a_storage_that_leads_on_to_another_host_leads_nowhere(bucket: Bucket) -> None:
+    """The client follows redirects by itself; only the host that was checked is reached."""
+
+    def leads_on(handler: BaseHTTPRequestHandler) -> None:
+        whole(handler, b"", status=307, Location=inner.replace("127.0.0.1", "localhost"))
+
+    with file_server(whole) as (inner, reached), file_server(leads_on) as (url, asked), pytest.raises(StepFailed):
+        bucket.identify(endpoint=url.rpartition("/")[0])
+    assert asked and reached == []

@@ -10,12 +10,11 @@ import importlib.util
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -42,12 +41,14 @@ from tests.contract.test_connectors_kit import (
     ODD,
     FarEnd,
     Hooks,
+    SourceEnd,
     account_of,
     evidence_of,
     far_end,
     hurried,
     make_clip,
     roads,
+    source_end,
 )
 from tests.contract.test_library_kit import Box, home
 
@@ -56,6 +57,7 @@ SPECS = [pytest.param(spec, id=platform) for platform, spec in registry.specs().
 DESTINATIONS = [pytest.param(spec, id=p) for p, spec in registry.specs().items() if Role.DESTINATION in spec.roles]
 VENDORS = ("instagrapi", "googleapiclient", "google.auth", "yt_dlp", "httplib2", "obstore")
 MakeEnd = Callable[[ConnectorSpec, AuthMethod], FarEnd]
+MakeSource = Callable[[ConnectorSpec, AuthMethod], SourceEnd]
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +67,8 @@ def clip_pair(tmp_path_factory: pytest.TempPathFactory) -> list[MediaFile]:
 
 
 @pytest.fixture
-def make_end(home: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+def simulated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Simulator]]:
+    """The simulator for whoever needs one."""
     hurried(monkeypatch)
     used: list[Simulator] = []
 
@@ -73,9 +76,19 @@ def make_end(home: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mon
         used.append(request.getfixturevalue("simulator"))
         return used[-1]
 
-    yield lambda spec, method: far_end(spec, method, simulator, home, lambda: request.getfixturevalue("store"))
+    yield simulator
     for each in used:
         each.disarm()
+
+
+@pytest.fixture
+def make_source(home: Path, simulated: Callable[[], Simulator]) -> MakeSource:
+    return lambda spec, method: source_end(spec, method, simulated, home)
+
+
+@pytest.fixture
+def make_end(home: Path, simulated: Callable[[], Simulator], request: pytest.FixtureRequest) -> MakeEnd:
+    return lambda spec, method: far_end(spec, method, simulated, home, lambda: request.getfixturevalue("store"))
 
 
 # ---- what can be said without a far end -------------------------------------------------------------------------
@@ -186,9 +199,9 @@ def test_an_account_is_told_whose_it_is(spec: ConnectorSpec, method: AuthMethod,
 @pytest.mark.slow
 @pytest.mark.parametrize(("spec", "method"), roads(Role.SOURCE))
 def test_a_source_shows_every_post_once_and_brings_its_file(
-    spec: ConnectorSpec, method: AuthMethod, make_end: MakeEnd, clip_pair: list[MediaFile], tmp_path: Path
+    spec: ConnectorSpec, method: AuthMethod, make_source: MakeSource, clip_pair: list[MediaFile], tmp_path: Path
 ) -> None:
-    end = make_end(spec, method)
+    end = make_source(spec, method)
     assert all_posts(registry.source(end.account, end.box, end.exit)) == []
     for number, clip in enumerate(clip_pair):
         end.post(clip, f"Clip {number} #travel")
@@ -214,9 +227,9 @@ def test_a_source_shows_every_post_once_and_brings_its_file(
 @pytest.mark.parametrize("how", ODD)
 @pytest.mark.parametrize(("spec", "method"), roads(Role.SOURCE))
 def test_an_odd_answer_of_a_source_is_a_failure_and_never_no_posts(
-    spec: ConnectorSpec, method: AuthMethod, how: str, make_end: MakeEnd
+    spec: ConnectorSpec, method: AuthMethod, how: str, make_source: MakeSource
 ) -> None:
-    end = make_end(spec, method)
+    end = make_source(spec, method)
     end.fail(how)
     with pytest.raises(StepFailed):
         registry.source(end.account, end.box, end.exit).list_posts()

@@ -34,18 +34,22 @@ _numbers = count()
 
 
 class FarEnd(Protocol):
-    """One account on a platform, and what happens there without us."""
+    """One account on a platform, and what became of it there."""
 
     account: Account
     box: Box
     exit: Exit
 
-    def post(self, clip: MediaFile, caption: str) -> None:
-        """Somebody posts a video."""
-        ...
-
     def published(self) -> list[str]:
         """The sha256 of everything that was published there."""
+        ...
+
+
+class SourceEnd(FarEnd, Protocol):
+    """And what happens there without us."""
+
+    def post(self, clip: MediaFile, caption: str) -> None:
+        """Somebody posts a video."""
         ...
 
     def fail(self, how: str) -> None:
@@ -95,22 +99,14 @@ class OnThisMachine:
 
 
 class InBucket:
-    """A destination only: nobody posts there."""
-
     def __init__(self, store: Store, spec: ConnectorSpec, method: AuthMethod) -> None:
         self._store, self._bucket = store, store.new_bucket()
         self.account = account_of(spec, method, handle="contract")
         self.box = Box(registry.secrets_from_form(spec.platform, store.typed(self._bucket)))
         self.exit = LOOPBACK
 
-    def post(self, clip: MediaFile, caption: str) -> None:
-        raise NotImplementedError
-
     def published(self) -> list[str]:
         return self._store.videos(self._bucket)
-
-    def fail(self, how: str) -> None:
-        raise NotImplementedError
 
 
 @dataclass
@@ -142,17 +138,22 @@ def roads(role: Role) -> list[object]:
     return [pytest.param(spec, method, id=f"{spec.platform}-{method.name}") for spec, method in found]
 
 
+def source_end(spec: ConnectorSpec, method: AuthMethod, simulator: Callable[[], Simulator], home: Path) -> SourceEnd:
+    """`simulator` is asked for only where one is needed."""
+    return Simulated(simulator(), spec, method) if spec.hosts else OnThisMachine(home, spec, method)
+
+
 def far_end(
     spec: ConnectorSpec,
     method: AuthMethod,
     simulator: Callable[[], Simulator],
     home: Path,
-    store: Callable[[], Store] | None = None,
+    store: Callable[[], Store],
 ) -> FarEnd:
     """`simulator` and `store` are asked for only where one is needed."""
-    if store is not None and any(field.name == "bucket" for field in method.fields):
+    if any(field.name == "bucket" for field in method.fields):
         return InBucket(store(), spec, method)
-    return Simulated(simulator(), spec, method) if spec.hosts else OnThisMachine(home, spec, method)
+    return source_end(spec, method, simulator, home)
 
 
 def evidence_of(draft: Draft, media: MediaFile, session: str | None, since: datetime) -> Evidence:

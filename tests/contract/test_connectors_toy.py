@@ -27,7 +27,7 @@ from forwarder_core.simulator.serving import serve
 from forwarder_core.simulator.testing import Simulator
 from tests.contract import test_connectors as contract
 from tests.contract import test_garbage as garbage
-from tests.contract.test_connectors_kit import ODD, far_end, hurried, make_clip, roads
+from tests.contract.test_connectors_kit import ODD, hurried, make_clip, roads, source_end
 from tests.contract.test_garbage_kit import Road, any_calls
 from tests.contract.test_library_kit import home
 
@@ -236,7 +236,7 @@ def test_the_simulator_serves_it_and_the_whole_contract_holds(
     (method,) = toy.auth_methods
 
     def make_end(spec: ConnectorSpec, method: Any) -> Any:
-        return far_end(spec, method, lambda: simulator_here, home)
+        return source_end(spec, method, lambda: simulator_here, home)
 
     (tmp_path / "fetched").mkdir()
     contract.test_an_account_is_told_whose_it_is(toy, method, make_end)

@@ -36,7 +36,7 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
     """The one source every account of this test shows; each account is who it says."""
     made = Feed()
     monkeypatch.setattr(registry, "source", lambda account, box, exit_: made)
-    monkeypatch.setattr(registry, "authenticator", lambda account, box, exit_: Somebody(account))
+    monkeypatch.setattr(registry, "authenticator", lambda account, box, exit_, **_: Somebody(account))
     return made
 
 

@@ -7,6 +7,7 @@ through them.
 
 from __future__ import annotations
 
+import base64
 import shutil
 import socket
 import ssl
@@ -201,13 +202,17 @@ PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 28\r\n\r\
 
 
 @contextmanager
-def own_http(lead: Lead) -> Iterator[int]:
-    """Its port: CONNECT and nothing else, no login."""
+def own_http(lead: Lead, login: Login = None) -> Iterator[int]:
+    """Its port: CONNECT and nothing else."""
+    wanted = b"asic " + base64.b64encode(":".join(login or ()).encode()) + b"\r\n"
 
     def serve(client: socket.socket) -> None:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += _exactly(client, 1)
+        if login and wanted not in head:
+            client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            return
         host, _, port = head.split(b" ", 2)[1].decode().rpartition(":")
         far = lead(host, int(port))
         client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")

@@ -6,20 +6,24 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import func, insert, update
 
+from admin_app.api.schemas.analytics import TableName
 from forwarder_core.clock import ManualClock
+from forwarder_core.db import happenings as rows
 from forwarder_core.db import people
-from forwarder_core.db.tables.accounts import proxies, proxy_checks
-from forwarder_core.services import happenings
+from forwarder_core.db.tables import flow
+from forwarder_core.db.tables.accounts import accounts, proxies, proxy_checks
+from forwarder_core.domain.happenings import Happening, HappeningKind
+from forwarder_core.services import analytics, analytics_tables, happenings
 from forwarder_core.services.context import Core
 from tests import factories
 from tests.integration.services import seeded_history
-from tests.integration.services.seeded_history import NOW, History
+from tests.integration.services.seeded_history import DAYS, NOW, History
 from tests.unit.admin_app.doorway import api_client, core_with_admin
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
@@ -160,12 +164,40 @@ async def test_a_table_as_csv_runs_no_formula(core: Core, history: History) -> N
     assert rows[2]["success_rate"] == "" and rows[1]["status"] == "deleted"
 
 
+async def test_no_table_holds_a_formula_whatever_it_is_made_of(core: Core, history: History) -> None:
+    """Every word that comes from outside begins like one: names, aliases, proxies, events, causes."""
+    evil = '=HYPERLINK("http://x.example","pay")'
+    with core.begin() as tx:
+        tx.execute(update(flow.connections).values(name=func.concat(evil, flow.connections.c.id)))
+        tx.execute(update(accounts).values(alias=func.concat(evil, accounts.c.id)))
+        tx.execute(update(flow.jobs).where(flow.jobs.c.status == "dead").values(error_code=evil, changed_at=NOW))
+        row = {"alias": evil, "type": "http", "host": "h", "port": 1, "created_at": NOW}
+        proxy = tx.execute(insert(proxies).values(row).returning(proxies.c.id)).scalar_one()
+        check = {"proxy_id": proxy, "target": "t", "at": seeded_history.at("30 12:00:00"), "ok": True, "latency_ms": 1}
+        tx.execute(insert(proxy_checks).values(check))
+        rows.note(tx, Happening(seeded_history.at("30 12:00:00"), HappeningKind.TOKEN, evil), "1")
+    assert set(get_args(TableName)) == set(analytics_tables.names())
+    async with api_client(core) as client:
+        for table in analytics_tables.names():
+            body = {"table": table, "from": "2026-03-27", "to": "2026-03-31"}
+            answer = await client.post("/api/analytics/export", json=body)
+            head, *lines = csv.reader(io.StringIO(answer.text))
+            assert lines and len({len(line) for line in [head, *lines]}) == 1, table
+            cells = [cell for line in lines for cell in line]
+            assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r"))], table
+            assert table in ("days", "hours") or any(evil in cell for cell in cells), table
+    view = analytics.view(core, DAYS)
+    for table in analytics_tables.names():  # a browser saves what it shows
+        shown = analytics_tables.safe_frame(view, table).to_numpy().flat
+        assert not [cell for cell in shown if isinstance(cell, str) and cell.startswith("=")], table
+
+
 async def test_every_table_and_every_period_answers_for_an_empty_installation(core: Core) -> None:
     async with api_client(core) as client:
         for period in ("weekly", "monthly", "7days", "30days", "90days"):
             told = await asked(client, f"/api/analytics/summary?period={period}")
             assert told["metrics"]["success_rate"] is None and told["forwarded_count"] == 0
-        for table in ("days", "connections", "accounts", "failures", "proxies", "hours", "dead_letters"):
+        for table in analytics_tables.names():
             assert (await client.post("/api/analytics/export", json={"table": table})).status_code == 200
 
 

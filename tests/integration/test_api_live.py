@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,7 @@ def report(core: Core, lease: Any, progress: float, note: str) -> None:
 
 def test_a_socket_hears_a_job_move_in_the_shape_the_client_wrote_down(base: str, core: Core, token: str) -> None:
     connection = factories.add_connection(core)
-    with closing(socket(base, token)) as listener:
+    with socket(base, token) as listener:
         job_id = factories.add_job(core, connection)
         queued = heard(listener, job_id)
         assert queued["event"] == "job_status_update" and queued["timestamp"].endswith("Z")
@@ -99,7 +98,7 @@ def test_a_socket_hears_a_job_move_in_the_shape_the_client_wrote_down(base: str,
 
 def test_a_socket_may_ask_for_one_connection(base: str, core: Core, token: str) -> None:
     wanted, other = factories.add_connection(core), factories.add_connection(core)
-    with closing(socket(base, token)) as listener:
+    with socket(base, token) as listener:
         listener.send(json.dumps({"subscribe": wanted.id}))
         listener.send("nonsense")
         while (said := json.loads(listener.recv(timeout=15)))["event"] != "error":
@@ -113,7 +112,7 @@ def test_a_socket_may_ask_for_one_connection(base: str, core: Core, token: str) 
 
 def test_whoever_signs_out_is_cut_off_at_once(base: str, token: str) -> None:
     with (
-        closing(socket(base, token)) as listener,
+        socket(base, token) as listener,
         httpx.Client(base_url=base, trust_env=False, timeout=20, headers=bearer(token)) as client,
         client.stream("GET", "/api/events") as stream,
     ):
@@ -172,7 +171,7 @@ def test_a_stream_of_events_resumes_where_it_was_left(base: str, core: Core, tok
 
 def test_the_feed_is_an_ear_and_no_more(base: str, core: Core, token: str) -> None:
     """Two hundred listeners are one connection of the database."""
-    with closing(socket(base, token)), closing(socket(base, token)):
+    with socket(base, token), socket(base, token):
         deadline = time.monotonic() + 10
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%%'"
         while time.monotonic() < deadline:

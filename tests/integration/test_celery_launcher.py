@@ -119,7 +119,7 @@ def test_a_worker_executes_is_seen_terminated_and_missed(
         done = desk.launch(launcher_jobs.look_job, note=str(desk.home / "note"))
         desk.start()
         log = desk.home / "worker.log"
-        until(lambda: desk.status(done) is dg.DagsterRunStatus.SUCCESS or "Traceback" in log.read_text("utf-8"), 90)
+        until(lambda: desk.status(done) is dg.DagsterRunStatus.SUCCESS or "Unrecoverable" in log.read_text("utf-8"), 90)
         assert desk.status(done) is dg.DagsterRunStatus.SUCCESS, log.read_text("utf-8")[-3000:]
         until(lambda: desk.health(done) is WorkerStatus.SUCCESS)
         assert [row["kind"] for row in rows(core, system.workers)] == ["celery"], "it shows signs of life"

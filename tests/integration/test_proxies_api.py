@@ -166,6 +166,9 @@ async def test_the_examples_of_the_specification_are_taken_and_answered_word_for
         kept = await api.put(f"/api/connections/{connection.id}", json={"proxy_policy": policy})
         assert kept.status_code == 200, kept.text
         assert (await api.get(f"/api/connections/{connection.id}")).json()["proxy_policy"] == policy
+        assert (await api.get(path)).json()["used_by"] == [f"connection {connection.name}"]
+        kept = await api.delete(path)
+        assert kept.status_code == 409 and connection.name in kept.json()["detail"]
         refused = await api.put(f"/api/connections/{connection.id}", json={"proxy_policy": policy | {"pool": [10**6]}})
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "proxy_policy.pool")
 

@@ -141,7 +141,8 @@ def test_the_clients_speak_socks_as_another_author_understood_it(
         with exit_.http() as client:
             said.append(client.get(asked).text)
         assert exit_.proxy and all("127.0.0.77" in one for one in said), said
-        wrong = Exit(proxy=ProxyAddress("socks5h", "127.0.0.1", port, "ann", "wrong"), ca_bundle=simulator.ca_path)
+        proxy = ProxyAddress("socks5h", "127.0.0.1", port, "ann", "wrong")
+        wrong = Exit(proxy=proxy, ca_bundle=simulator.ca_path, allowed_networks=("127.0.0.0/8",))
         if login:
             with pytest.raises(ProxyFailed):
                 download(wrong, asked, tmp_path / "f", max_bytes=1_000, progress=lambda done, total: None)

@@ -19,6 +19,7 @@ from forwarder_core.bounds import LONGEST_WAIT_S, AnswerTooLarge, Deadline, told
 from forwarder_core.egress import Exit, ProxyAddress, download, network_failure
 from forwarder_core.errors import NetworkFailed, PlatformTransient
 
+HERE = ("127.0.0.0/8",)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 Talk = Callable[[socket.socket], None]
 
@@ -90,7 +91,7 @@ def test_a_download_that_keeps_dripping_is_cut_and_one_that_comes_is_not(tmp_pat
     into, began = tmp_path / "f", time.monotonic()
     ignore = lambda done, total: None  # noqa: E731
     with server(drip(b" ")) as url, pytest.raises((NetworkFailed, PlatformTransient)):
-        download(Exit(answer_s=0.4), url, into, max_bytes=10_000, progress=ignore)
+        download(Exit(answer_s=0.4, allowed_networks=HERE), url, into, max_bytes=10_000, progress=ignore)
     assert time.monotonic() - began < 3 and not list(tmp_path.iterdir())
 
     def steady(line: socket.socket) -> None:
@@ -101,7 +102,10 @@ def test_a_download_that_keeps_dripping_is_cut_and_one_that_comes_is_not(tmp_pat
             time.sleep(0.1)
 
     with server(steady) as url:
-        assert download(Exit(answer_s=0.4), url, into, max_bytes=10**6, progress=ignore).size_bytes == 500_000
+        assert (
+            download(Exit(answer_s=0.4, allowed_networks=HERE), url, into, max_bytes=10**6, progress=ignore).size_bytes
+            == 500_000
+        )
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate"])
@@ -127,7 +131,7 @@ def test_nothing_is_unpacked_that_was_to_come_as_it_is(tmp_path: Path) -> None:
     body = gzip.compress(b"x" * 1000, mtime=0)
     talk: Talk = lambda line: line.sendall(HEAD + b"Content-Encoding: gzip\r\n\r\n" + body)  # noqa: E731
     with server(talk) as url, pytest.raises(PlatformTransient):
-        download(Exit(), url, tmp_path / "f", max_bytes=10_000, progress=lambda done, total: None)
+        download(Exit(allowed_networks=HERE), url, tmp_path / "f", max_bytes=10_000, progress=lambda done, total: None)
 
 
 @pytest.mark.parametrize(

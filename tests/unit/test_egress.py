@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from forwarder_core.errors import (
 )
 
 BODY = bytes(range(256)) * 4_000  # 1 MB
+HERE = Exit(allowed_networks=("127.0.0.0/8",))
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -75,7 +77,7 @@ def cut_after(handler: BaseHTTPRequestHandler, sent: int, *, start: int = 0, sta
 
 def fetch(url: str, into: Path, *, max_bytes: int = 50_000_000) -> tuple[Download, list[tuple[int, int | None]]]:
     said: list[tuple[int, int | None]] = []
-    got = download(Exit(), url, into, max_bytes=max_bytes, progress=lambda done, total: said.append((done, total)))
+    got = download(HERE, url, into, max_bytes=max_bytes, progress=lambda done, total: said.append((done, total)))
     return got, said
 
 
@@ -195,7 +197,7 @@ def test_what_is_raised_while_it_tells_its_progress_leaves_no_part_behind(tmp_pa
         raise KeyError("taken away")
 
     with file_server(whole) as (url, _), pytest.raises(KeyError):
-        download(Exit(), url, tmp_path / "clip.mp4", max_bytes=9_000_000, progress=stop)
+        download(HERE, url, tmp_path / "clip.mp4", max_bytes=9_000_000, progress=stop)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -237,3 +239,39 @@ def test_behind_a_proxy_a_failed_connect_is_the_proxys_and_a_broken_answer_the_n
     assert isinstance(network_failure(httpx.ConnectError("refused"), behind), ProxyFailed)
     assert isinstance(network_failure(httpx.ReadError("reset"), behind), NetworkFailed)
     assert isinstance(network_failure(httpx.ConnectError("refused"), Exit()), NetworkFailed)
+
+
+@pytest.mark.parametrize("is_by_proxy", [False, True])
+@pytest.mark.parametrize("to", ["169.254.169.254", "127.2", "0x7f000002", "2130706434", "[::1]", "[::ffff:10.0.0.8]"])
+def test_a_redirect_into_a_private_network_is_not_followed(tmp_path: Path, to: str, is_by_proxy: bool) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        whole(handler, b"", status=302, Location=f"http://{to}/inner.mp4")
+
+    with file_server(answer) as (url, seen):
+        exit_ = Exit(allowed_networks=("127.0.0.1/32",))
+        if is_by_proxy:  # which answers what it is asked for itself
+            exit_ = Exit(proxy=ProxyAddress("http", "127.0.0.1", int(url.split(":")[2].split("/")[0])))
+            url = "http://cdn.example/clip.mp4"
+        with pytest.raises(PlatformTransient, match="lies in a private network") as refused:
+            download(exit_, url, tmp_path / "clip.mp4", max_bytes=9, progress=lambda done, total: None)
+    assert len(seen) == 1 and "FORWARDER_ALLOW_PRIVATE_NETWORKS" in refused.value.action
+
+
+def test_a_name_is_resolved_once_and_the_checked_address_is_connected_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name service that tells a public address first and ours the second time gets no second question."""
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def rebinding(host: str, port: int, *rest: object, **more: object) -> object:
+        if host != "rebind.example":
+            return real(host, port, *rest, **more)  # type: ignore[arg-type]
+        asked.append(host)
+        ip = "127.0.0.1" if len(asked) == 1 else "127.0.0.2"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    with file_server(whole) as (url, seen):
+        fetch(url.replace("127.0.0.1", "rebind.example"), tmp_path / "clip.mp4")
+    assert asked == ["rebind.example"] and seen[0]["host"].startswith("rebind.example")

@@ -22,7 +22,7 @@ from admin_app.api.schemas.accounts import (
 from admin_app.api.schemas.base import Done, Page, RowId, split
 from forwarder_core.domain.accounts import Account, AccountStatus
 from forwarder_core.errors import FieldError, Invalid
-from forwarder_core.services import accounts, editing, forms, importing, tokens, web_sign_in
+from forwarder_core.services import account_views, accounts, editing, forms, importing, web_sign_in
 from forwarder_core.services.accounts import NewAccount
 from forwarder_core.services.context import Core
 
@@ -76,8 +76,7 @@ def list_accounts(query: Annotated[AccountQuery, Query()], core: CoreDep) -> Pag
     )
     shown = found[: query.limit]
     more = str(shown[-1].id) if len(found) > query.limit else None
-    known = tokens.stored_of(core, [account.id for account in shown])
-    return Page(items=[AccountOut.of(account, known.get(account.id)) for account in shown], next_cursor=more)
+    return Page(items=[AccountOut.of(view) for view in account_views.of(core, shown)], next_cursor=more)
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=_BODY)
@@ -163,7 +162,7 @@ def _create(core: Core, body: AccountIn, who: str) -> AccountDone:
 
 
 def _shown(core: Core, account: Account) -> AccountOut:
-    return AccountOut.of(account, tokens.stored_of(core, [account.id]).get(account.id))
+    return AccountOut.of(account_views.of(core, [account])[0])
 
 
 def _statuses(words: tuple[str, ...]) -> tuple[str, ...]:

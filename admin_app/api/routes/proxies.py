@@ -63,7 +63,9 @@ def change_targets(body: Targets, core: CoreDep, who: Who) -> Done:
 
 @router.get("/{proxy_id}")
 def get_proxy(proxy_id: RowId, core: CoreDep) -> ProxyOut:
-    return ProxyOut.of(proxies.get(core, proxy_id))
+    """With the accounts and connections that name it."""
+    shown = ProxyOut.of(proxies.get(core, proxy_id))
+    return shown.model_copy(update={"used_by": proxies.used_by(core, proxy_id)})
 
 
 @router.put("/{proxy_id}")

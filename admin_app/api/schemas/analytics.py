@@ -16,7 +16,19 @@ from forwarder_core.services.analytics_tables import title
 from forwarder_core.services.fixing import remedy_of
 
 PeriodName = Literal["weekly", "monthly", "7days", "30days", "90days"]
-TableName = Literal["days", "connections", "accounts", "failures", "proxies", "hours", "dead_letters"]
+TableName = Literal[
+    "days",
+    "connections",
+    "accounts",
+    "failures",
+    "proxies",
+    "proxy_totals",
+    "hours",
+    "dead_letters",
+    "events",
+    "weeks",
+    "months",
+]
 
 
 class _Span(Body):

@@ -73,10 +73,12 @@ class HoursQuery(Body):
 
 
 class SuspectOut(Out):
-    """`failed` of `runs` through it, `failed_elsewhere` of `elsewhere` without it; `chance`: of that by accident."""
+    """`failed` of `runs` through it, `failed_elsewhere` of `elsewhere` without it; `chance`: of that by accident.
+    `words`: the same as a sentence, with the name people gave it."""
 
     suspect: str
     key: str
+    words: str
     runs: int
     failed: int
     elsewhere: int
@@ -85,8 +87,8 @@ class SuspectOut(Out):
 
 
 class DiagnosisOut(Out):
-    """`verdict`: proxy, account, platform, cannot_tell or nothing. `key`: the proxy's address, the account's id or the
-    platform."""
+    """`verdict`: proxy, account, platform, cannot_tell or nothing. `key`: the proxy's or the account's id or the
+    platform; `name`: what it is called."""
 
     since: dt.datetime
     until: dt.datetime
@@ -113,12 +115,13 @@ class DiagnosisOut(Out):
                 SuspectOut(
                     suspect=one.suspect.value,
                     key=one.key,
+                    words=said,
                     runs=one.runs,
                     failed=one.failed,
                     elsewhere=one.elsewhere,
                     failed_elsewhere=one.failed_elsewhere,
                     chance=one.chance,
                 )
-                for one in found.diagnosis.evidence
+                for one, said in zip(found.diagnosis.evidence, found.evidence, strict=True)
             ],
         )

@@ -140,6 +140,9 @@ class EndOut(Out):
 
 
 class ConnectionOut(Out):
+    """`looks_by_itself`: false for one with the filter `only_asked_for`, whose source is looked at when somebody asks;
+    it has no `next_check`."""
+
     id: int
     name: str
     type: str
@@ -160,6 +163,7 @@ class ConnectionOut(Out):
     created_at: datetime | None
     started_at: datetime | None
     last_run: datetime | None
+    looks_by_itself: bool
     next_check: datetime | None
     total_forwarded: int
     success_count: int
@@ -198,7 +202,8 @@ class ConnectionOut(Out):
             priority=c.priority,
             created_at=c.created_at,
             started_at=c.started_at,
-            last_run=c.last_run_at,
+            last_run=view.last_run_at,
+            looks_by_itself=c.looks_by_itself,
             next_check=view.next_look_at,
             total_forwarded=view.forwarded,
             success_count=view.succeeded,

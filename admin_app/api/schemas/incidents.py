@@ -27,8 +27,9 @@ class IncidentQuery(PageQuery):
 
 
 class IncidentOut(Out):
-    """`jobs` that failed of it; of those `dead` and `waiting` ones still do. `subject`: whose trouble it is, in words;
-    `jobs_link`: its jobs as the list of jobs shows them."""
+    """`jobs` that failed of it; `dead` and `waiting` ones of those still do. `subject`: whose trouble it is, by the
+    name people gave it; `key`: the same by what stays when that name changes, as a proxy's id; `jobs_link`: its jobs as
+    the list of jobs shows them."""
 
     id: int
     status: Literal["open", "closed"]

@@ -64,6 +64,7 @@ class ProxyOut(Out):
     exit_ip: str | None
     exit_country: str | None
     created_at: datetime
+    used_by: list[str] = Field(default_factory=list, description="Of one proxy alone: the accounts and connections")
 
     @classmethod
     def of(cls, proxy: Proxy) -> ProxyOut:

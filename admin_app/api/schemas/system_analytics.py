@@ -6,7 +6,6 @@ import datetime as dt
 
 from admin_app.api.schemas.analytics import DayOut, HoursOut, MetricsOut, PeriodOut
 from admin_app.api.schemas.base import Out
-from forwarder_core.domain import analytics as figures
 from forwarder_core.services.analytics import View
 from forwarder_core.services.analytics_tables import title
 from forwarder_core.services.tokens import TokenView
@@ -87,7 +86,7 @@ def _proxies(view: View) -> list[ProxyOut]:
             proxy=one.alias,
             checks=one.checks,
             failed=one.failed,
-            error_rate=figures.percent(one.failed, one.checks),
+            error_rate=one.error_rate,
             avg_latency_ms=one.average_ms,
         )
         for one in view.by_proxy

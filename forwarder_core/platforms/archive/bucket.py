@@ -20,8 +20,9 @@ import obstore
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import S3Store
 
+from forwarder_core.addresses import check_address
 from forwarder_core.connectors.base import CredentialBox, MediaFile, Secrets, SendHooks
-from forwarder_core.egress import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Exit, check_address, host_and_port
+from forwarder_core.egress import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Exit, host_and_port
 from forwarder_core.errors import AuthInvalid, Invalid, LocalFailed, PlatformTransient
 from forwarder_core.platforms.archive.bucket_errors import translated
 from forwarder_core.platforms.archive.bucket_form import DEFAULT_REGION

@@ -85,7 +85,7 @@ def failure_of(said: str, exit_: Exit) -> StepFailed:
 def _without_an_answer(said: str, exit_: Exit) -> StepFailed:
     kind = "could not be reached" if "Connect" in said else "did not answer whole"
     if exit_.proxy and "Connect" in said:
-        return ProxyFailed(f"Proxy {exit_.label} could not be used for the storage.")
+        return ProxyFailed(f"Proxy {exit_.called} could not be used for the storage.")
     if any(words in said for words in _NO_ANSWER):
         return NetworkFailed(f"The storage {kind}.")
     return PlatformTransient("The storage answered in a form not known here.")

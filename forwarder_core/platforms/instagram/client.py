@@ -107,7 +107,7 @@ class Client(instagrapi.Client):  # type: ignore[misc]  # the library is untyped
         """The library reads headers of whatever answer came, and would wait for it and take it in without limit."""
         own = {name: str(value) for name, value in self.public.headers.items() if name.lower() != "accept-encoding"}
         try:
-            with self.way_out.http(headers=own) as client:
+            with self.way_out.http(headers=own, follows=True) as client:
                 answer = client.get("https://i.instagram.com/api/v1/qe/sync/")
         except httpx.RequestError as e:
             raise network_failure(e, self.way_out) from e

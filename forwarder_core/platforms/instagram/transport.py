@@ -56,7 +56,7 @@ def connection_failure(error: BaseException, exit_: Exit) -> StepFailed:
     kind = type(error).__name__
     raw = _without_login(str(error), exit_.proxy)
     if exit_.proxy and _is_proxy_at_fault(error, exit_.proxy):
-        return ProxyFailed(f"Proxy {exit_.label} could not be used ({kind}).", raw=raw)
+        return ProxyFailed(f"Proxy {exit_.called} could not be used ({kind}).", raw=raw)
     return NetworkFailed(f"The connection to Instagram failed ({kind}).", raw=raw)
 
 

@@ -156,6 +156,7 @@ def _order_line(order: Order, folder: Path, exit_: Exit) -> bytes:
         "video_id": order.video_id,
         "folder": str(folder),
         "proxy": exit_.proxy.url if exit_.proxy else "",
+        "allowed_networks": exit_.allowed_networks,
         "cookies": order.cookies,
         "silence_s": min(_SILENCE_S, exit_.answer_s),
         "max_bytes": order.limits.max_bytes,

@@ -5,9 +5,10 @@ what a trouble means (download_errors.py). Run as `python -m forwarder_core.plat
 The fact to know: it lives as long as the pipe from its parent. When that closes, whatever the reason, it ends with
 everything it has started; so a killed worker leaves no download behind.
 
-Order: video_id, folder, proxy (URL or ""), cookies (Netscape text or ""), silence_s (the longest wait for a byte),
-max_bytes, memory_bytes, ffmpeg (path or ""), runtimes (JavaScript runtimes by name). Lines: {"progress": [done,
-total]}, at the end {"done": name} or {"failed": {"text", "warnings", "kinds", "status", "in_file"}}.
+Order: video_id, folder, proxy (URL or ""), allowed_networks (private ones, CIDR), cookies (Netscape text or ""),
+silence_s (the longest wait for a byte), max_bytes, memory_bytes, ffmpeg (path or ""), runtimes (JavaScript runtimes by
+name). Lines: {"progress": [done, total]}, at the end {"done": name} or {"failed": {"text", "warnings", "kinds",
+"status", "in_file"}}.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from forwarder_core.platforms.youtube import download_guard
 
 _PROGRESS_EVERY_S = 0.2
 _KEPT_WARNINGS = 20
@@ -91,6 +94,8 @@ def main() -> None:
 def _download(order: Mapping[str, Any], listener: _Listener, course: _Course) -> str:
     """The name of the file in the order's folder."""
     import yt_dlp  # half a second, and only here
+
+    download_guard.install(order["allowed_networks"], order["proxy"])
 
     with yt_dlp.YoutubeDL(options(order) | {"logger": listener, "progress_hooks": [course]}) as downloader:
         downloader.extract_info(f"https://www.youtube.com/shorts/{order['video_id']}", download=True)

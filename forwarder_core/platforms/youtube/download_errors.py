@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from forwarder_core.addresses import HOW_TO_ALLOW
 from forwarder_core.egress import Exit
 from forwarder_core.errors import (
     BotCheck,
@@ -129,8 +130,10 @@ def _of_this_machine(text: str, kinds: set[str], raw: str) -> StepFailed | None:
 
 
 def _of_the_way(text: str, kinds: set[str], raw: str, exit_: Exit) -> StepFailed | None:
+    if "PermissionError" in kinds and "private network" in text:
+        return PlatformTransient("YouTube led to an address that is not called.", raw=raw, action=HOW_TO_ALLOW)
     if exit_.proxy and ("ProxyError" in kinds or _PROXY.search(text)):
-        return ProxyFailed(f"Proxy {exit_.label} could not be used.", raw=raw)
+        return ProxyFailed(f"Proxy {exit_.called} could not be used.", raw=raw)
     if "CertificateVerifyError" in kinds or "CERTIFICATE_VERIFY_FAILED" in text:
         words = "YouTube's certificate was not accepted: something between here and there opens the connection."
         return NetworkFailed(words, raw=raw, action="Check the proxy, and FORWARDER_CA_BUNDLE where one is set.")

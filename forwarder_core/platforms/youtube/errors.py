@@ -282,7 +282,7 @@ def _connection_failure(error: BaseException, exit_: Exit) -> StepFailed:
     if isinstance(error, OSError) and error.filename is not None:
         return LocalFailed("The file to be sent could not be read.", raw=raw)
     if isinstance(error, socks.ProxyError) or (exit_.proxy and isinstance(error, httplib2.ServerNotFoundError)):
-        return ProxyFailed(f"Proxy {exit_.label} could not be used ({kind}).", raw=raw)
+        return ProxyFailed(f"Proxy {exit_.called} could not be used ({kind}).", raw=raw)
     if isinstance(error, ssl.SSLCertVerificationError):
         words = "YouTube's certificate was not accepted: something between here and there opens the connection."
         return NetworkFailed(words, raw=raw, action="Check the proxy, and FORWARDER_CA_BUNDLE where one is set.")

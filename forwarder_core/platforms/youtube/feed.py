@@ -60,7 +60,7 @@ def read(exit_: Exit, channel_id: str) -> list[Entry]:
     """The feed as it is now, newest first. Raises FeedUnavailable, RateLimited, ContractChanged, network classes."""
     try:
         with (
-            exit_.http(read_timeout_s=_READ_TIMEOUT_S) as client,
+            exit_.http(read_timeout_s=_READ_TIMEOUT_S, follows=True) as client,
             client.stream("GET", _URL, params={"channel_id": channel_id}) as answer,
         ):
             _check(answer)
@@ -73,7 +73,7 @@ def read(exit_: Exit, channel_id: str) -> list[Entry]:
 def parse(content: bytes, channel_id: str) -> list[Entry]:
     """The entries of a feed, newest first. Raises ContractChanged for anything that is not this channel's feed."""
     root = _root(content)
-    if root.tag != f"{_ATOM}feed" or _bare(_text(root, f"{_YT}channelId")) != _bare(channel_id):
+    if root.tag != f"{_ATOM}feed" or _text(root, f"{_YT}channelId") not in _names(channel_id):
         raise ContractChanged("YouTube's feed is not that of this channel.", raw=root.tag[:200])
     entries = [_entry(each, channel_id) for each in root.findall(f"{_ATOM}entry")]
     return sorted(entries, key=lambda entry: entry.published_at, reverse=True)  # stable: times are whole seconds
@@ -128,7 +128,7 @@ def _entry(entry: ElementTree.Element, channel_id: str) -> Entry:
     id_, at = _text(entry, f"{_YT}videoId"), _instant(_text(entry, f"{_ATOM}published"))
     if not _VIDEO_ID.fullmatch(id_) or at is None:
         raise ContractChanged("An entry of YouTube's feed names no video or no time.", raw=id_[:200])
-    if _bare(_text(entry, f"{_YT}channelId")) != _bare(channel_id):
+    if _text(entry, f"{_YT}channelId") not in _names(channel_id):
         raise ContractChanged("YouTube's feed holds a video of another channel.", raw=id_)
     link = next((each.get("href", "") for each in entry.findall(f"{_ATOM}link")), "")
     group = entry.find(f"{_MEDIA}group")
@@ -154,9 +154,9 @@ def _count(parent: ElementTree.Element | None, tag: str, name: str) -> int | Non
     return int(value) if value.isdecimal() else None
 
 
-def _bare(channel_id: str) -> str:
-    """The feed writes its own channel without the `UC` that its entries have."""
-    return channel_id.removeprefix("UC")
+def _names(channel_id: str) -> tuple[str, str]:
+    """The feed writes its own channel without the `UC` that its entries have. What follows may begin with `UC` too."""
+    return channel_id, channel_id.removeprefix("UC")
 
 
 def _instant(text: str) -> datetime | None:

@@ -213,7 +213,7 @@ def test_an_address_that_was_public_when_it_was_written_is_checked_at_every_call
         found = answers.pop(0) if len(answers) > 1 else answers[0]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
 
-    monkeypatch.setattr("forwarder_core.egress.socket.getaddrinfo", resolve)
+    monkeypatch.setattr("forwarder_core.addresses.socket.getaddrinfo", resolve)
     made = hook(strict, f"http://rebinding.example:{port}/")
     for _ in range(2):
         with pytest.raises(Unavailable, match="private network"):
@@ -237,7 +237,7 @@ def test_the_address_that_passed_is_the_one_connected_to(
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr("forwarder_core.egress.socket.getaddrinfo", resolve)
+    monkeypatch.setattr("forwarder_core.addresses.socket.getaddrinfo", resolve)
     made = hook(open_core, there.url.replace("127.0.0.1", "hooks.example"))
     assert webhooks.test(open_core, made.webhook.id) == 204
     assert there.came[0][0]["host"].startswith("hooks.example:")

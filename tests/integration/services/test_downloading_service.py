@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from forwarder_core.clock import ManualClock
+from forwarder_core.db import overviews, requests
 from forwarder_core.db.tables import flow
 from forwarder_core.domain.accounts import Account, Rights
 from forwarder_core.domain.connections import ConnectionStatus
-from forwarder_core.domain.requests import Request, RequestState
+from forwarder_core.domain.requests import Kind, Request, RequestState
 from forwarder_core.errors import Invalid
-from forwarder_core.services import accounts, connections, detection, downloading
+from forwarder_core.services import accounts, connections, detection, downloading, overview
 from forwarder_core.services.accounts import NewAccount
 from forwarder_core.services.context import Core
 from forwarder_core.services.rehearsing import NotReady
-from tests.factories import add_account, later, rows, seen_post
+from tests.factories import add_account, add_connection, later, rows, seen_post
 from tests.integration.services.far_ends import Feed
 
 pytestmark = pytest.mark.slow
@@ -68,6 +69,30 @@ def test_a_later_one_finds_what_came_since_and_stores_nothing_again(
     assert len(connections.page(core)) == 1 and len(rows(core, flow.jobs)) == 9
     (shown,) = downloading.latest(core, source.id)
     assert shown.jobs == {"queued": 9} and shown.request.report["jobs"] == 2
+
+
+def test_its_source_is_left_in_peace_until_somebody_asks(
+    core: Core, feed: Feed, source: Account, archive: Account, clock: ManualClock
+) -> None:
+    ask(core, source, archive, newest_n=7)
+    (known,) = connections.page(core)
+    (shown,) = overview.connection_views(core, [known])
+    assert not known.looks_by_itself and shown.next_look_at is None
+    feed.asked.clear()
+    clock.move(DAY)
+    assert detection.poll_due(core, shard=0, shards=1, budget_s=20) == [] and feed.asked == []
+    decided, read = (len(rows(core, table)) for table in (flow.decisions, flow.source_posts))
+    assert decided == read > 7, "what was read and not asked for is decided about too"
+    with core.begin() as tx:
+        assert overviews.oldest_due_watch(tx) is None
+        requests.ask(tx, Kind.POLL, known.id, asked={}, who="admin", now=clock.now())  # and the asker died
+    assert len(detection.poll_due(core, shard=0, shards=1, budget_s=20)) == 1
+
+    add_connection(core, source=source, schedule={"check_interval_minutes": 2})
+    clock.move(600)
+    detection.poll_due(core, shard=0, shards=1, budget_s=20)
+    with core.begin() as tx:
+        assert overviews.oldest_due_watch(tx) == later(core, 120), "as often as the other connection wants"
 
 
 def test_cancelling_gives_up_what_waits(core: Core, source: Account, archive: Account) -> None:

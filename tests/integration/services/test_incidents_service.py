@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from forwarder_core.clock import ManualClock
+from forwarder_core.db import proxies
+from forwarder_core.db.tables import accounts as account_tables
 from forwarder_core.db.tables import flow, people
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.incidents import Incident
@@ -25,7 +27,7 @@ from forwarder_core.errors import (
     RateLimited,
     StepFailed,
 )
-from forwarder_core.services import failing, forwarding, incidents, tunables
+from forwarder_core.services import diagnosing, failing, forwarding, incidents, tunables
 from forwarder_core.services.context import Core
 from tests.factories import add_account, add_connection, add_job, change_row, claimed, job_of, rows
 
@@ -48,7 +50,9 @@ def on_its_way(core: Core, job: int, step: Step = Step.PUBLISH, proxy: str | Non
     lease = claimed(core, job)
     with core.begin() as tx:
         change_row(tx, flow.jobs, job, step=step)
-        change_row(tx, flow.attempts, lease.attempt_id, proxy=proxy)
+        known = {each.alias: each for each in proxies.known(tx).values()}.get(proxy or "")
+        used = {"proxy": known.address, "proxy_id": known.id} if known else {"proxy": proxy}
+        change_row(tx, flow.attempts, lease.attempt_id, **used)
     return lease
 
 
@@ -107,6 +111,21 @@ def test_whose_trouble_it_is_tells_incidents_apart(core: Core) -> None:
         ("local_error", "server", ""): 1,
         ("rate_limited", "account", str(other.id)): 1,
     }
+
+
+def test_a_proxy_is_told_by_its_name_and_kept_by_its_id(core: Core, clock: ManualClock) -> None:
+    with core.begin() as tx:
+        row = {"alias": "US_01", "type": "http", "host": "proxy.example", "port": 8080, "created_at": core.clock.now()}
+        id_ = proxies.add(tx, row)
+    fail(core, ProxyFailed("Refused."), proxy="US_01")
+    fail(core, ProxyFailed("Refused."), proxy="US_01")
+    with core.begin() as tx:
+        change_row(tx, account_tables.proxies, id_, alias="US_02", host="moved.example")
+    fail(core, ProxyFailed("Refused."), proxy="US_02")
+    (incident,) = (one for one in all_of(core) if one.cause.scope == "proxy")
+    assert (incident.cause.key, incident.cause.title, incident.jobs) == (str(id_), "US_02", 3)
+    evidence = diagnosing.recent(core).evidence
+    assert any(said.startswith("proxy US_02: ") for said in evidence), evidence
 
 
 def test_a_project_s_quota_is_one_incident_for_all_its_accounts_and_ends_with_one_that_publishes(core: Core) -> None:

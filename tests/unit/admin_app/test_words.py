@@ -41,6 +41,20 @@ def test_spans_have_two_units(seconds: float, said: str) -> None:
     assert words.span(seconds) == said
 
 
+@pytest.mark.parametrize(
+    ("n_bytes", "said"),
+    [(0, "0 B"), (740, "740 B"), (9_400, "9 kB"), (4_450_000, "4.5 MB"), (523e9, "523 GB"), (1.25e12, "1.2 TB")],
+)
+def test_sizes_are_in_the_unit_a_person_would_say(n_bytes: float, said: str) -> None:
+    assert words.size(n_bytes) == said
+
+
+def test_counts_know_their_plural() -> None:
+    assert [words.count(1, "job"), words.count(12_000, "job"), words.count(2, "try", "tries")] == [
+        *("1 job", "12,000 jobs", "2 tries"),
+    ]
+
+
 def test_long_text_is_cut() -> None:
     assert words.short("a " * 100, 10) == "a a a a a…"
 

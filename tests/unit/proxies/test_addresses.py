@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from forwarder_core.egress import ProxyAddress, check_address
+from forwarder_core.addresses import check_address
+from forwarder_core.egress import ProxyAddress
 from forwarder_core.errors import Invalid
 from forwarder_core.proxies.targets import address_in, checked, country_in
 

@@ -66,6 +66,7 @@ def test_the_newest_comes_first_and_equal_times_keep_their_order() -> None:
 def test_a_channel_without_videos_has_an_empty_feed_of_its_own() -> None:
     assert feed.parse(document(), CHANNEL) == []
     assert feed.parse(document(channel=CHANNEL), CHANNEL) == []
+    assert feed.parse(document(channel="UCcdefghijklmnopqrstuv"), "UCUCcdefghijklmnopqrstuv") == []
 
 
 BOMB = '<!DOCTYPE feed [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
