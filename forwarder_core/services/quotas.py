@@ -182,7 +182,8 @@ def views(core: Core) -> list[QuotaView]:
     """Every counter that counts today: first what several accounts share, then each account's own."""
     now = core.clock.now()
     with core.begin() as tx:
-        ends, sources = pacing.destinations(tx), pacing.sources(tx)
+        ends = pacing.destinations(tx)
+        sources = [end for end in pacing.sources(tx) if registry.spec(end.platform).quotas]
         known = {platform: limits.in_force(tx, platform) for platform in {end.platform for end in [*ends, *sources]}}
         shared: dict[str, tuple[Scope, str, list[str]]] = {}
         own: dict[str, tuple[Scope, str, list[str]]] = {}

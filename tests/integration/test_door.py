@@ -187,7 +187,7 @@ def test_the_door_is_light_and_its_files_are_its_owners(door: Door, cookie: str)
     children = psutil.Process().children(recursive=True)
     ours = next(p for p in children if "admin_app.asgi:app" in p.cmdline())
     loaded = {Path(m.path).name for m in ours.memory_maps()}
-    assert ours.memory_info().rss < 260e6
+    assert ours.memory_info().rss < 350e6  # with the first screen
     assert not [name for name in loaded if "grpc" in name], "Dagster is loaded"
     assert stat.S_IMODE((door.home / "secret-keys").stat().st_mode) == 0o600
     log = (door.home / "door.log").read_text()
