@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from forwarder_core.embedded.ports import free_port
 from forwarder_core.simulator.client import ControlClient
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +61,8 @@ def run(home: Path, *arguments: str, timeout_s: float = 300, **env: str) -> subp
 
 def start(home: Path, *options: str, **env: str) -> Stack:
     """`demo`, as soon as it says it is ready."""
-    command = [sys.executable, "-m", "forwarder_core.cli", "demo", *options]
+    # A port of its own: of two that begin at once, both would find the usual one free.
+    command = [sys.executable, "-m", "forwarder_core.cli", "demo", "--port", str(free_port()), *options]
     log = (home / "demo.stderr").open("w", encoding="utf-8")
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment(home, **env), stdout=subprocess.PIPE, stderr=log, text=True
