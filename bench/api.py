@@ -2,14 +2,13 @@
 
 Each request is due at a time of its own and its answer is timed from then, so a server that falls behind is not spared.
 The baselines are the limits we set ourselves: 100 ms for the 99th percentile, 5 % of a core for 200 idle listeners; and
-for deep pages the first pages of the same run. The fact to know: the encodes are real ones at nice 10, the running jobs
+for deep pages the first pages of the same run. The fact to know: the encodes run as a job's do, the running jobs
 are rows that report their progress every second, and the client shares the machine.
 """
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import threading
 import time
 from collections import defaultdict
@@ -31,6 +30,7 @@ from bench.history import CONNECTIONS, JOBS
 from forwarder_core.clock import SystemClock
 from forwarder_core.db import events, jobs
 from forwarder_core.domain.jobs import Lease, Step
+from forwarder_core.media.process import Child
 from forwarder_core.services.context import Core
 from forwarder_core.services.transforming import ffmpeg_of
 
@@ -192,12 +192,10 @@ def _running_jobs(core: Core, now: datetime) -> Iterator[None]:
 
 @contextmanager
 def _encodes(core: Core) -> Iterator[None]:
-    argv = ["nice", "-n", "10", str(ffmpeg_of(core.settings.ffmpeg).path), "-v", "error", *_ENCODE.split()]
-    started = [subprocess.Popen(argv, stdin=subprocess.DEVNULL) for _ in range(_ENCODES)]
+    argv = [str(ffmpeg_of(core.settings.ffmpeg).path), "-nostdin", "-v", "error", *_ENCODE.split()]
+    started = [Child(argv) for _ in range(_ENCODES)]
     try:
         yield
     finally:
         for one in started:
-            one.terminate()
-        for one in started:
-            one.wait(30)
+            one.stop()

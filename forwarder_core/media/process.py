@@ -57,6 +57,7 @@ class Child:
             )
         except OSError as e:
             raise LocalFailed(f"{Path(argv[0]).name} could not be started: {e.strerror}.") from e
+        _lower_session(self.process.pid)
         self.started = time.monotonic()
         self._usage: resource.struct_rusage | None = None
 
@@ -102,6 +103,13 @@ class Child:
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
+
+
+def _lower_session(leader: int) -> None:
+    """Where Linux shares the processor out among sessions first (autogroups, the usual setting of a desktop and of a
+    server without cgroups), a nice child alone in its session would get as much as everything else."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{leader}/autogroup").write_text(str(_NICE), "ascii")
 
 
 def memory_bytes(cores: int, *, is_large: bool = False) -> int:
