@@ -209,7 +209,10 @@ class _Bench:
     def vmaf(self, made: Path) -> float:
         """Against the original the small clip was made of; every third frame."""
         told = self._folder / "vmaf.json"
-        compare = f"[0:v][1:v]libvmaf=log_fmt=json:log_path={told}:n_subsample=3:n_threads=2"
+        # Said to be the same colours: the wheel's ffmpeg would convert what is marked into what is not.
+        same = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+        pair = f"[0:v]{same}[made];[1:v]{same}[original];[made][original]"
+        compare = f"{pair}libvmaf=log_fmt=json:log_path={told}:n_subsample=3:n_threads=2"
         argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(made), "-i", str(self._clips.original)]
         subprocess.run([*argv, "-lavfi", compare, "-f", "null", "-"], check=True, timeout=_PATIENCE_S)
         return float(json.loads(told.read_text())["pooled_metrics"]["vmaf"]["mean"])
