@@ -10,7 +10,7 @@ from sqlalchemy import Row, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
-from forwarder_core.db.connections import looks_by_itself
+from forwarder_core.db.connections import is_active, looks_by_itself
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.accounts import accounts, watches
 from forwarder_core.db.tables.flow import connections
@@ -150,7 +150,7 @@ def take_due(tx: Tx, now: datetime, until: datetime, *, shard: int, shards: int,
     nobody else takes them before `until`."""
     asked = select(requests.c.connection_id).where(requests.c.kind == Kind.POLL, requests.c.state.in_(OPEN))
     wanted = select(connections.c.source_account_id).where(
-        or_(looks_by_itself(), (connections.c.status == "active") & connections.c.id.in_(asked))
+        or_(looks_by_itself(), is_active() & connections.c.id.in_(asked))
     )
     due = (
         select(watches.c.account_id)

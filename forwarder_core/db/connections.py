@@ -59,10 +59,14 @@ def active_of_source(tx: Tx, account_id: int) -> list[Connection]:
     return [connection_of(row) for row in tx.execute(query.order_by(connections.c.id))]
 
 
+def is_active() -> ColumnElement[bool]:
+    """Of `connections`: there, and switched on."""
+    return and_(_OWN, connections.c.status == ConnectionStatus.ACTIVE)
+
+
 def looks_by_itself() -> ColumnElement[bool]:
     """Of `connections`: active, and not one that does only what it is asked for."""
-    mode = connections.c.filters["mode"].astext
-    return and_(_OWN, connections.c.status == ConnectionStatus.ACTIVE, mode.is_distinct_from(FilterMode.ASKED_ONLY))
+    return and_(is_active(), connections.c.filters["mode"].astext.is_distinct_from(FilterMode.ASKED_ONLY))
 
 
 def has_source(tx: Tx, account_id: int) -> bool:

@@ -3,7 +3,7 @@
 The looks are the polling service's own, over real sockets, with the real client; the time between them is injected. Of
 a channel's day the first look is run, and the second: at most channels it finds nothing, at some a new Short, at a few
 a feed too short for two days. Every later look of the day is one of these again: between two posts nothing changes that
-a look could depend on, so what it cost once it costs each time.
+a look could depend on, so what it cost once it costs each time. (A whole day of looks at one: test_watching_costs.)
 """
 
 from __future__ import annotations

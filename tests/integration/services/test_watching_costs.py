@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 DAY_S, SOURCES, NEW_A_DAY = 86_400, 100, 3
 
 
-def test_a_hundred_channels_watched_for_a_day_stay_within_the_units_of_one_project(
+def test_a_channel_watched_for_a_day_costs_less_than_a_hundredth_of_one_projects_units(
     real_core: Core, simulator: Simulator, tmp_path: Path
 ) -> None:
     core, clock = real_core, real_core.clock
