@@ -9,12 +9,7 @@ fresh side that hang on less than a hair are left out, and where few are left th
 
 from __future__ import annotations
 
-import cmath
 import itertools
-import math
-import sys
-from array import array
-from collections.abc import Sequence
 
 HZ = 4000
 HOP = 400  # samples: ten hashes a second, as of the pictures
@@ -32,20 +27,19 @@ Heard = tuple[tuple[int, int], ...]  # for each hash its bits, and a mask of tho
 _EDGES = [
     round(_LOWEST_HZ * (_HIGHEST_HZ / _LOWEST_HZ) ** (band / _BANDS) * _WINDOW / HZ) for band in range(_BANDS + 1)
 ]
-_HANN = [0.5 - 0.5 * math.cos(2 * math.pi * at / _WINDOW) for at in range(_WINDOW)]
-_TURNS = {
-    size: [cmath.exp(-2j * math.pi * at / size) for at in range(size // 2)] for size in (2**n for n in range(1, 11))
-}
 
 
 def of_samples(raw: bytes) -> Heard:
-    """Of 16-bit samples of one channel, little end first, at 4 kHz. 0.08 CPU-s for 9 s of them."""
-    samples = array("h", raw[: len(raw) // 2 * 2])
-    if sys.byteorder == "big":
-        samples.byteswap()
-    windows = [samples[at : at + _WINDOW] for at in range(0, len(samples) - _WINDOW + 1, HOP)]
-    pairs = itertools.zip_longest(windows[::2], windows[1::2], fillvalue=array("h", bytes(2 * _WINDOW)))
-    energies = [one for pair in pairs for one in _energies(*pair)][: len(windows)]
+    """Of 16-bit samples of one channel, little end first, at 4 kHz. 0.01 CPU-s for 9 s of them."""
+    import numpy as np  # 12 MB the keeper and the door can do without, and threads that no fork survives
+
+    samples = np.frombuffer(raw[: len(raw) // 2 * 2], "<i2").astype(float)
+    if len(samples) < _WINDOW:
+        return ()
+    windows = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::HOP]
+    power = np.abs(np.fft.rfft(windows * np.hanning(_WINDOW + 1)[:-1])) ** 2
+    bands = np.add.reduceat(power[:, : _EDGES[-1]], _EDGES[:-1], axis=1)
+    energies = np.log10(bands + _SILENCE).tolist()
     return tuple(_hash(energies[at : at + 4]) for at in range(len(energies) - 3))
 
 
@@ -83,24 +77,3 @@ def _hash(energies: list[list[float]]) -> tuple[int, int]:
         bits = bits << 1 | (one > other)
         mask = mask << 1 | (abs(one - other) > _HAIR)
     return bits, mask
-
-
-def _energies(one: Sequence[int], other: Sequence[int]) -> tuple[list[float], list[float]]:
-    """Logarithms of the energy in each band, of two windows for the price of one transform."""
-    both = _fourier([complex(a * weight, b * weight) for a, b, weight in zip(one, other, _HANN, strict=True)])
-    firsts, seconds = [], []
-    for low, high in itertools.pairwise(_EDGES):
-        mirrored = [(both[at], both[_WINDOW - at].conjugate()) for at in range(low, high)]
-        firsts.append(math.log10(sum(abs(a + b) ** 2 for a, b in mirrored) / 4 + _SILENCE))
-        seconds.append(math.log10(sum(abs(a - b) ** 2 for a, b in mirrored) / 4 + _SILENCE))
-    return firsts, seconds
-
-
-def _fourier(values: list[complex]) -> list[complex]:
-    """Of as many values as a power of two."""
-    size = len(values)
-    if size == 1:
-        return values
-    even, odd = _fourier(values[::2]), _fourier(values[1::2])
-    turned = [one * turn for one, turn in zip(odd, _TURNS[size], strict=True)]
-    return [a + b for a, b in zip(even, turned, strict=True)] + [a - b for a, b in zip(even, turned, strict=True)]
