@@ -46,7 +46,6 @@ _TABLES = (
     "failures",
     "telegram_messages",
     "telegram_updates",
-    "meta",
 )
 
 
@@ -85,6 +84,7 @@ class Store:
             return self._connection.execute(sql, tuple(values)).rowcount
 
     def clear(self) -> None:
+        """Everything but `meta`: the seed and the counters."""
         with self.transaction() as db:
             for table in _TABLES:
                 db.execute(f"DELETE FROM {table}")

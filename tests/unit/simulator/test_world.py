@@ -223,12 +223,15 @@ def test_an_upload_is_judged_by_the_platforms_limits(tmp_path: Path, clip: Path)
     world.close()
 
 
-def test_a_reset_forgets_everything_but_the_seed(world: SimulatedWorld, clip: Path) -> None:
-    account = world.add_account("instagram", "alice")
-    post = world.add_post("instagram", account.id, clip, caption="")
+@pytest.mark.parametrize("platform", ["instagram", "youtube"])
+def test_a_reset_forgets_everything_and_gives_no_id_twice(world: SimulatedWorld, clip: Path, platform: str) -> None:
+    account = world.add_account(platform, "alice")
+    post = world.add_post(platform, account.id, clip, caption="")
 
     world.reset()
 
-    assert world.accounts("instagram") == []
+    assert world.accounts(platform) == []
     assert not post.path.exists()
-    assert world.add_account("instagram", "alice").id == account.id
+    again = world.add_account(platform, "alice")
+    assert again.id != account.id
+    assert world.add_post(platform, again.id, clip, caption="").id != post.id
