@@ -74,10 +74,8 @@ def measure(rounds: int = 3) -> dict[str, Any]:
 
 class _Bench:
     def __init__(self, up: stack.Stack) -> None:
-        self._up, self._core = (
-            up,
-            open_core(up.running.settings, pool_size=2 * _AT_ONCE),
-        )  # a sign-in takes two sessions
+        self._up = up
+        self._core = open_core(up.running.settings, pool_size=2 * _AT_ONCE)  # a sign-in takes two sessions
         self._ground = Ground(self._core, up.world, Random(1))
         self._author = Author(self._ground, 1, [make_clip(up.running.settings.home / "clip.mp4", 540, 960, seed=1)])
         self._destination = settle(self._ground, "youtube", "detect_to")

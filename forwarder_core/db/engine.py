@@ -21,6 +21,9 @@ from forwarder_core.errors import DatabaseUnreachable
 Tx = Connection  # one open transaction; every query function takes it first
 
 _CLOCK_SYNC_S = 30.0
+# Opened when needed and closed after use. A sign-in holds two sessions while the platform answers, and the code server
+# looks at sixteen sources at once (two shards of eight).
+_MOST_BESIDES = 30
 # A server that is cut off says nothing, and by itself TCP waits for a quarter of an hour: half a minute will do.
 _LINK = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 
@@ -31,7 +34,7 @@ def connect(url: str, *, pool_size: int = 5, name: str = "forwarder") -> Engine:
     engine = create_engine(
         target,
         pool_size=pool_size,
-        max_overflow=10,
+        max_overflow=_MOST_BESIDES,
         hide_parameters=True,  # an error text must not carry a row's values
         connect_args={"connect_timeout": 5, "application_name": name, **_LINK},
     )

@@ -43,7 +43,7 @@ from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 from forwarder_core.services.tunables import Tuned
 
-_THREADS = 8
+THREADS = 8
 _MOST_SOURCES_A_TICK = 50
 
 
@@ -68,7 +68,7 @@ def poll_due(core: Core, *, shard: int, shards: int, budget_s: float) -> list[Po
         due = accounts.take_due(tx, now, _lease(tx, now), shard=shard, shards=shards, limit=_MOST_SOURCES_A_TICK)
     if not due:
         return []
-    pool = ThreadPoolExecutor(max_workers=min(_THREADS, len(due)), thread_name_prefix="poll")
+    pool = ThreadPoolExecutor(max_workers=min(THREADS, len(due)), thread_name_prefix="poll")
     futures: dict[Future[Polled], int] = {pool.submit(_poll_safely, core, account): account for account in due}
     done, _ = wait(futures, timeout=budget_s)
     pool.shutdown(wait=False, cancel_futures=True)

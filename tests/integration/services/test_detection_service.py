@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from forwarder_core.clock import ManualClock
+from forwarder_core.connectors import registry
+from forwarder_core.connectors.base import CredentialBox, Page, Secrets
 from forwarder_core.db import accounts, posts
+from forwarder_core.db.engine import connect
 from forwarder_core.db.tables import accounts as account_tables
 from forwarder_core.db.tables import flow, system
 from forwarder_core.domain.accounts import AccountStatus
@@ -23,6 +29,8 @@ from tests.factories import (
     add_job,
     add_publication,
     change_row,
+    core_on,
+    emptied,
     later,
     rows,
     seen_post,
@@ -32,6 +40,7 @@ from tests.integration.services.far_ends import Feed
 pytestmark = pytest.mark.slow
 DAY_S = 86_400.0
 POLL_LEASE_S = 90.0
+SHARDS = 2  # sensors of one process
 
 
 def watched(core: Core, **values: Any) -> Connection:
@@ -247,3 +256,39 @@ def test_two_looks_at_one_source_at_once_are_one_too_many(core: Core, clock: Man
     assert poll(core) == []
     clock.move(POLL_LEASE_S + 1)
     assert len(poll(core)) == 1, "a look that died is made again"
+
+
+def test_every_thread_of_both_shards_signs_in_at_once_and_none_waits_for_a_session(
+    clock: ManualClock, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sign-in holds the account's row while the platform answers, and asks the database meanwhile."""
+    engine = connect(url)
+    core = core_on(emptied(engine), clock, tmp_path)
+    count = SHARDS * detection.THREADS
+    destination = add_account(core, "youtube", auth_method="oauth")
+    for _ in range(count):
+        watched(core, destination=destination)
+    all_hold_two = threading.Barrier(count)
+
+    class SignsIn(Feed):
+        def __init__(self, box: CredentialBox) -> None:
+            super().__init__()
+            self.box = box
+
+        def list_posts(self, page: str | None = None) -> Page:
+            self.box.change(self._renew)
+            return super().list_posts(page)
+
+        def _renew(self, secrets: Secrets) -> Secrets:
+            with core.begin():
+                all_hold_two.wait(20)
+            return secrets
+
+    monkeypatch.setattr(registry, "source", lambda account, box, exit_: SignsIn(box))
+    with ThreadPoolExecutor(SHARDS) as pool:
+        ticks = [
+            pool.submit(detection.poll_due, core, shard=shard, shards=SHARDS, budget_s=25) for shard in range(SHARDS)
+        ]
+        polled = [one for tick in ticks for one in tick.result()]
+    assert [one.error for one in polled] == [None] * count
+    engine.dispose()
