@@ -2,8 +2,10 @@
 
 Same clip, same run, in turn, each going first in every other round; medians. CPU seconds of the whole way a job takes
 (probe, plan, encode, cover, a look at the output), counted by the system for all children. The client's recipes (slow
-crf 18; three passes) cost so much that they run once. VMAF comes from the wheel's ffmpeg; PSNR is against a nearly
-lossless one-pass file.
+crf 18; three passes) cost so much that they run once. The command by hand has the same filter, preset and quality and
+copies the sound as we do; it makes no key frame every 4 s, no marks of colours and no cover, and nobody looks at what
+goes in or comes out: what a forward needs besides is ours to pay. VMAF comes from the wheel's ffmpeg; PSNR is against a
+nearly lossless one-pass file.
 The fact to know: on a shared machine seconds mean nothing and CPU seconds little; the ratios are what to read.
 """
 

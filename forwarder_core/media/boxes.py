@@ -62,7 +62,7 @@ def read_layout(path: Path) -> Layout:
         mdat = next((box for box in top if box.kind == "mdat"), None)
         whole = moov if moov and moov.end <= size else None
         edit_list, cuts = _edit_lists(file, whole) if whole else (False, False)
-        header_s = _header_s(file, _find(file, whole, "mvhd"))
+        header_s = _header_s(file, find(file, whole, "mvhd"))
     return Layout(
         has_moov=moov is not None,
         has_mdat=mdat is not None,
@@ -114,21 +114,22 @@ def _edit_lists(file: BinaryIO, moov: Box) -> tuple[bool, bool]:
     """Is there an edit list in any track, and does any of them cut?"""
     inner = list(walk(file, moov.start, moov.end))
     mvhd = next((box for box in inner if box.kind == "mvhd"), None)
-    movie_scale = _scale_and_duration(file, mvhd)[0] if mvhd else 0
+    movie_scale = scale_and_duration(file, mvhd)[0] if mvhd else 0
     found = cuts = False
     for trak in (box for box in inner if box.kind == "trak"):
-        elst = _find(file, trak, "edts", "elst")
-        mdhd = _find(file, trak, "mdia", "mdhd")
+        elst = find(file, trak, "edts", "elst")
+        mdhd = find(file, trak, "mdia", "mdhd")
         if elst is None:
             continue
         edits = _edits(file, elst)
         found = found or bool(edits)
-        media_scale, length = _scale_and_duration(file, mdhd) if mdhd else (0, 0)
+        media_scale, length = scale_and_duration(file, mdhd) if mdhd else (0, 0)
         cuts = cuts or _do_cut(edits, movie_scale, media_scale, length)
     return found, cuts
 
 
-def _find(file: BinaryIO, box: Box | None, *kinds: str) -> Box | None:
+def find(file: BinaryIO, box: Box | None, *kinds: str) -> Box | None:
+    """The first box of a kind within the first of another, and so on; None where one of them is missing."""
     for kind in kinds:
         if box is None:
             return None
@@ -137,12 +138,12 @@ def _find(file: BinaryIO, box: Box | None, *kinds: str) -> Box | None:
 
 
 def _header_s(file: BinaryIO, mvhd: Box | None) -> float:
-    scale, duration = _scale_and_duration(file, mvhd) if mvhd else (0, 0)
+    scale, duration = scale_and_duration(file, mvhd) if mvhd else (0, 0)
     is_said = scale and duration not in (2**32 - 1, 2**64 - 1)  # all ones: it is not known yet
     return duration / scale if is_said else 0.0
 
 
-def _scale_and_duration(file: BinaryIO, box: Box) -> tuple[int, int]:
+def scale_and_duration(file: BinaryIO, box: Box) -> tuple[int, int]:
     """Of an mvhd or mdhd: ticks per second, and the length in ticks."""
     file.seek(box.start)
     body = file.read(32)

@@ -282,10 +282,12 @@ def _video_options(plan: Plan) -> dict[str, Any]:
 
 
 def _rate(plan: Plan) -> dict[str, Any]:
-    """One pass: quality with a ceiling. Two: exactly that rate, with room around it for busy scenes."""
+    """One pass: quality, with a ceiling where it may come near one. Two: exactly that rate, with room around it."""
     kbps = plan.video_kbps
     if plan.passes == 2:
         return {"b:v": f"{kbps}k", "maxrate": f"{kbps * 2}k", "bufsize": f"{kbps * 4}k"}
+    if not plan.has_ceiling:
+        return {"crf": plan.crf}
     return {"crf": plan.crf, "maxrate": f"{kbps}k", "bufsize": f"{kbps * 2}k"}
 
 

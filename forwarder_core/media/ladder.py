@@ -1,4 +1,4 @@
-"""What is tried next when a file came out over the size cap: two passes at the exact budget, then a smaller picture.
+"""What is tried next when a file came out too large: a ceiling, two passes at the exact budget, a smaller picture.
 
 What lives here: the next plan. Pure. What does not: the first try (plan), running any (render).
 The fact to know: `-fs` would keep any cap, by cutting the video short with exit code 0. Two passes at 0.97 of the cap
@@ -9,17 +9,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from forwarder_core.media.plan import MIN_KBPS, Plan, Stream
+from forwarder_core.media.plan import Plan, Stream
+from forwarder_core.media.rates import MIN_KBPS
 
 _SHARE_OF_CAP = 0.97
 _SMALLER = 2 / 3  # 1080 -> 720
 _NEARLY = 1.1  # short clips miss by a few percent: the rate is mended once before the picture pays
 
 
+def is_over(plan: Plan, made_bytes: int, made_kbps: int) -> bool:
+    """Over the size cap, or over a rate that the encoder was not told of because it seemed far away."""
+    return made_bytes > plan.max_bytes or (not plan.has_ceiling and made_kbps > plan.video_kbps)
+
+
 def next_try(plan: Plan, made_bytes: int, tries: int) -> Plan | None:
     """The plan after `plan`, which as try number `tries` made too large a file; None when nothing is left to try."""
     if plan.video is not Stream.ENCODE:
         return None
+    if not plan.has_ceiling:
+        return replace(plan, has_ceiling=True)
     if plan.passes == 1:
         return replace(plan, passes=2, video_kbps=_exact_kbps(plan))
     share = min(1.0, plan.max_bytes / made_bytes) * _SHARE_OF_CAP

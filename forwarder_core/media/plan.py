@@ -17,7 +17,7 @@ from typing import Any
 from forwarder_core.domain.limits import MediaLimits
 from forwarder_core.domain.transforms import Fit, Quality, TooLong, TransformOptions
 from forwarder_core.errors import MediaRejected
-from forwarder_core.media import costs, layouts, reasons, shapes
+from forwarder_core.media import costs, layouts, rates, reasons, shapes
 from forwarder_core.media.colors import Colors, read_as
 from forwarder_core.media.layouts import Placement
 from forwarder_core.media.probe import Probe
@@ -25,8 +25,6 @@ from forwarder_core.media.shapes import Geometry
 
 COMPATIBLE_KBPS = 8000
 COMPATIBLE_FPS = 30.0
-MIN_KBPS = 250
-_SIZE_MARGIN = 0.93  # one pass at maxrate = budget overshoots by 4 % (measured); the container takes the rest
 _TRIM_MARGIN_S = 0.25  # copied packets end up to 0.17 s behind the cut: three reordered frames and an AAC frame
 _HD_PIXELS = 1080 * 1920
 _BT709 = Colors()
@@ -78,6 +76,7 @@ class Plan:
     loudness_lufs: float | None = None
     crf: int = 20
     video_kbps: int = 0
+    has_ceiling: bool = True  # the encoder is held to `video_kbps`; else it is looked at afterwards
     audio_kbps: int = _AUDIO_KBPS
     audio_hz: int = _AUDIO_HZ
     audio_channels: int = 2
@@ -158,7 +157,6 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
         is_blurred=options.fit is Fit.BLUR and geometry.is_padded,
         loudness_lufs=loudness_lufs,
         crf=18 if options.upscale or options.upscale_to_4k or options.quality is Quality.ORIGINAL else 20,
-        video_kbps=_budget(limits, duration_s, 0 if audio is Stream.NONE else audio_kbps) if video_reasons else 0,
         audio_hz=min(_AUDIO_HZ, limits.max_audio_hz),
         audio_channels=min(2, limits.max_audio_channels),
         placement=placement,
@@ -168,9 +166,19 @@ def plan(probe: Probe, options: TransformOptions, limits: MediaLimits, *, can_to
         sound_from_s=probe.sound_from_s,
     )
     if made.video is Stream.ENCODE:
-        cost_cpu_s = costs.estimate(made.width, made.height, made.fps, duration_s, placement)
-        made = replace(made, cost_cpu_s=cost_cpu_s)
+        made = _with_costs(made, probe, limits, 0 if audio is Stream.NONE else audio_kbps)
     return replace(made, words=summary(made))
+
+
+def _with_costs(made: Plan, probe: Probe, limits: MediaLimits, audio_kbps: int) -> Plan:
+    """What the encode may take of the file, and of the processor."""
+    video_kbps = rates.budget(limits, made.duration_s, audio_kbps)
+    return replace(
+        made,
+        video_kbps=video_kbps,
+        has_ceiling=rates.needs_ceiling(probe, made.fps, video_kbps),
+        cost_cpu_s=costs.estimate(made.width, made.height, made.fps, made.duration_s, made.placement),
+    )
 
 
 def _canvas(probe: Probe, options: TransformOptions, limits: MediaLimits) -> tuple[MediaLimits, tuple[str, ...]]:
@@ -291,14 +299,3 @@ def _frames(probe: Probe, fps: Fraction, trim_s: float | None) -> int:
 def _kept(probe: Probe, duration_s: float) -> int:
     share = min(1.0, duration_s / probe.video_duration_s) if probe.video_duration_s else 1.0
     return round(probe.frames * share)
-
-
-def _budget(limits: MediaLimits, duration_s: float, audio_kbps: int) -> int:
-    """kbit/s the picture may take at most, so that the file stays under the size cap."""
-    fits = int(limits.max_bytes * _SIZE_MARGIN * 8 / 1000 / duration_s) - audio_kbps
-    if fits < MIN_KBPS:
-        raise MediaRejected(
-            f"{duration_s:.0f} s of video do not fit into {limits.max_bytes / 1_000_000:.1f} MB and stay watchable.",
-            action="Let the connection cut long videos, or filter them out.",
-        )
-    return min(limits.max_video_kbps, fits)

@@ -21,7 +21,7 @@ from pathlib import Path
 from forwarder_core.errors import ForwarderError, LocalFailed
 from forwarder_core.media import graph, ladder, verify
 from forwarder_core.media.plan import Mode, Plan, Stream
-from forwarder_core.media.probe import Probe, probe
+from forwarder_core.media.probe import Probe, probe, probe_made
 from forwarder_core.media.progress import Progress
 from forwarder_core.media.runner import IsCancelled, OnProgress, Ran, run
 from forwarder_core.media.slots import Slots
@@ -127,7 +127,7 @@ class _Work:
             made = None
         else:
             made = self._transform()
-            while made.size_bytes > self.plan.max_bytes:
+            while ladder.is_over(self.plan, made.size_bytes, made.video_kbps):
                 smaller = ladder.next_try(self.plan, made.size_bytes, self.tries)
                 if smaller is None:
                     break
@@ -142,7 +142,13 @@ class _Work:
         if self.plan.passes == 2:
             self._run(graph.first_pass_argv(*files, image=self.image), self.progress)
         self._run(graph.transform_argv(*files, cover=self.cover_part, image=self.image), self.progress)
-        return probe(self.part)
+        return self._look()
+
+    def _look(self) -> Probe:
+        """What was made, by its index; a sound that went through an encoder is listened to, which takes a child."""
+        if self.plan.audio is Stream.ENCODE:
+            return probe(self.part)
+        return probe_made(self.part, sound_from_s=self.plan.sound_from_s)
 
     def _take_cover(self) -> None:
         """A copied picture is looked at here for the first time: a damaged key frame ends the job, as it should."""

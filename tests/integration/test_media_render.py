@@ -38,6 +38,7 @@ def forward(
     seen = probe(made.path)
     assert (seen.width, seen.height, made.width, made.height) == (decided.width, decided.height) * 2
     assert made.duration_ms == pytest.approx(seen.duration_s * 1000, abs=1)
+    assert made.seen in (None, seen), "what its index says is what a reader of every packet finds"
     return decided, made, seen
 
 
@@ -197,6 +198,18 @@ def test_the_cap_is_kept_even_by_a_picture_that_does_not_want_to(tmp_path: Path)
     assert source.stat().st_size > limits.max_bytes
     _, made, _ = forward(source, limits=limits)
     assert made.size_bytes <= limits.max_bytes
+
+
+def test_a_rate_that_seemed_far_away_is_kept_by_a_second_try(tmp_path: Path) -> None:
+    noise = ("-vf", "noise=alls=60:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+    source = make_clip(tmp_path / "source.mp4", size="180x320", video=noise)
+    decided = replace(plan(probe(source), TransformOptions(upscale=True), SMALL), has_ceiling=False)
+    free, held = (
+        render(replace(decided, video_kbps=kbps), source, tmp_path / f"{kbps}.mp4", ffmpeg=find_ffmpeg())
+        for kbps in (100_000, 300)
+    )
+    assert (free.tries, held.tries) == (1, 2)
+    assert held.size_bytes < free.size_bytes / 2
 
 
 def test_the_cover_is_not_black_unless_everything_is(tmp_path: Path) -> None:

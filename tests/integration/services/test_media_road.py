@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,18 @@ import pytest
 from forwarder_core.connectors.base import FetchedFile
 from forwarder_core.connectors.base import Page as Posts
 from forwarder_core.db.tables import flow
+from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.jobs import JobStatus, Step, WaitReason
 from forwarder_core.errors import AwaitingAnswer, Fenced
 from forwarder_core.media.probe import probe
 from forwarder_core.media.store import MediaStore
-from forwarder_core.services import approving, fetching, jobs, steps, tunables, viewing
+from forwarder_core.services import approving, fetching, jobs, steps, transforming, tunables, viewing
 from forwarder_core.services.carrying import Carrier
 from forwarder_core.services.context import Core
 from forwarder_core.simulator.testing import Simulator
 from tests import factories
+from tests.factories import core_on
+from tests.integration.services.crossings import without_rests
 from tests.unit.media.samples import make_clip, run_ffmpeg
 
 pytestmark = pytest.mark.slow
@@ -52,9 +56,11 @@ def carried(core: Core, job: int) -> Carrier:
     return carrier
 
 
-def fetched(core: Core, shelf: Shelf, *, has_audio: bool | None = None, **options: object) -> Carrier:
+def fetched(
+    core: Core, shelf: Shelf, *, has_audio: bool | None = None, to: Account | None = None, **options: object
+) -> Carrier:
     """A worker that has just fetched from the shelf, for a connection with these transform options."""
-    connection = factories.add_connection(core, transform_options=options)
+    connection = factories.add_connection(core, destination=to, transform_options=options)
     post = factories.add_post(core, connection.source_account_id, has_audio=has_audio)
     carrier = carried(core, factories.add_job(core, connection, post))
     with carrier.step(Step.FETCH) as report:
@@ -166,3 +172,43 @@ def test_cancelling_the_job_ends_its_encode_within_four_seconds(core: Core, tmp_
     folder = MediaStore(core.media_root).folder(job)
     assert [entry.name for entry in folder.path.iterdir()] == ["source.mp4"]
     assert not factories.rows(core, flow.media_files, kind="rendition")
+
+
+def elsewhere(core: Core, carrier: Carrier, home: Path) -> Carrier:
+    """The worker ends, and one of a machine with another home goes on; both reach the files where they lie."""
+    carrier.interrupt(because="The machine is taken out of service.", cancel=False)
+    carrier.let_go()
+    other = core_on(core.engine, core.clock, home, outbound_proxy=core.settings.outbound_proxy,
+                    ca_bundle=core.settings.ca_bundle)  # fmt: skip
+    return carried(replace(other, vault=core.vault), carrier.lease.job_id)
+
+
+def test_an_upload_to_instagram_goes_on_elsewhere_with_the_cover_that_lies_beside_the_rendition(
+    real_core: Core, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_rests(monkeypatch)
+    account, name = factories.simulated_account(real_core, simulator, "instagram")
+    carrier = fetched(real_core, Shelf([make_clip(tmp_path / "reel.mp4", size="720x1280", seconds=3.2)]), to=account)
+    steps.transform_video(carrier)
+    folder = MediaStore(real_core.media_root).folder(carrier.lease.job_id)
+    carrier = elsewhere(real_core, carrier, tmp_path / "another home")
+    steps.transform_video(carrier)
+    assert not MediaStore(carrier.core.media_root).folder(carrier.lease.job_id).path.exists(), "nothing is made again"
+    steps.publish_video(carrier)
+    carrier.let_go()
+    (reel,) = simulator.publications("instagram", name)
+    assert reel["sha256"] == hashlib.sha256(folder.rendition.read_bytes()).hexdigest()
+
+
+def test_a_rendition_whose_cover_is_gone_is_made_again(core: Core, tmp_path: Path) -> None:
+    carrier = fetched(core, Shelf([make_clip(tmp_path / "reel.mp4", size="720x1280", seconds=3.2)]))
+    job = carrier.lease.job_id
+    steps.transform_video(carrier)
+    cover = MediaStore(core.media_root).folder(job).cover
+    cover.unlink()
+    left = transforming.rendition_of(carrier, job)
+    assert left is not None and left.cover is None, "who sends it is not promised what is not there"
+    steps.transform_video(carrier)
+    whole = transforming.rendition_of(carrier, job)
+    assert whole is not None and whole.cover == cover and cover.read_bytes()[:3] == b"\xff\xd8\xff"
+    carrier.let_go()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from forwarder_core.domain.transforms import Layout, Template, TransformOptions
 from forwarder_core.media import costs, graph, ladder
@@ -65,6 +68,33 @@ def test_the_ladder_is_two_passes_then_a_smaller_picture_then_nothing() -> None:
     smaller = ladder.next_try(mended, 8_100_000, 3)
     assert smaller and (smaller.width, smaller.height, smaller.geometry and smaller.geometry.width) == (720, 1280, 720)
     assert ladder.next_try(smaller, 9_000_000, 4) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "has_ceiling"),
+    [
+        ({"video_kbps": 3000}, False),
+        ({"video_kbps": 3300}, True),
+        ({"video_kbps": 1700, "video_codec": "hevc"}, True),
+        ({"video_kbps": 1700, "fps_avg": Fraction(15), "fps_real": Fraction(15)}, True),
+    ],
+    ids=["far below", "may come near", "a denser codec", "twice the frames"],
+)
+def test_the_encoder_is_told_of_a_ceiling_only_where_it_may_come_near_one(
+    source: dict[str, Any], *, has_ceiling: bool
+) -> None:
+    made = plan(a_probe(width=720, height=1280, **source), TransformOptions(upscale=True), LIMITS)
+    argv = graph.transform_argv(made, FFMPEG, SOURCE, TARGET)
+    assert (made.has_ceiling, "-maxrate" in argv, "-bufsize" in argv) == (has_ceiling,) * 3
+
+
+def test_a_picture_that_took_more_than_it_was_expected_to_is_made_again_under_a_ceiling() -> None:
+    bold = plan(a_probe(width=720, height=1280, video_kbps=3000), TransformOptions(upscale=True), LIMITS)
+    assert not ladder.is_over(bold, 30_000_000, LIMITS.max_video_kbps)
+    assert ladder.is_over(bold, 30_000_000, LIMITS.max_video_kbps + 1) and ladder.is_over(bold, 100_000_001, 1)
+    bound = ladder.next_try(bold, 32_000_000, 1)
+    assert bound == replace(bold, has_ceiling=True)
+    assert not ladder.is_over(bound, 32_000_000, LIMITS.max_video_kbps + 100), "what it overshoots by is allowed for"
 
 
 def test_a_file_far_over_is_made_smaller_at_once() -> None:
