@@ -171,8 +171,9 @@ _ROLLUPS = text(
                   GROUP BY code HAVING sum(jobs) > 0 ORDER BY n DESC, code LIMIT 5) AS top), '[]'::jsonb), :now
     FROM (SELECT *, date_trunc(CAST(:period AS text), day::timestamp)::date AS starts_on,
             (date_trunc(CAST(:period AS text), day::timestamp) + CAST(:length AS interval))::date AS ends_before
-          FROM connection_daily WHERE workspace_id = :workspace) AS d
-    WHERE d.ends_before > :first AND d.starts_on <= :last
+          FROM connection_daily
+          WHERE workspace_id = :workspace AND day >= date_trunc(CAST(:period AS text), CAST(:first AS timestamp))
+            AND day < date_trunc(CAST(:period AS text), CAST(:last AS timestamp)) + CAST(:length AS interval)) AS d
     GROUP BY d.starts_on, d.ends_before
     """
 )

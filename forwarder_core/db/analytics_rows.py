@@ -255,20 +255,32 @@ def computed_days(tx: Tx) -> dict[date, Row[Any]]:
     return {row.day: row for row in tx.execute(query)}
 
 
+_SOURCES = text(
+    """
+    SELECT stood.day, ended.n + made.n + tried.n + checked.n + unwanted.n AS n,
+        greatest(ended.at, made.at, tried.at, checked.at, unwanted.at) AS changed_at
+    FROM (
+        SELECT day::date AS day, day AT TIME ZONE :zone AS since, (day + interval '1 day') AT TIME ZONE :zone AS until
+        FROM generate_series((CAST(:since AS timestamptz) AT TIME ZONE :zone)::date::timestamp,
+            (CAST(:until AS timestamptz) AT TIME ZONE :zone) - interval '1 second', interval '1 day') AS days(day)
+    ) AS stood,
+    LATERAL (SELECT count(*) AS n, max(changed_at) AS at FROM jobs
+        WHERE workspace_id = :workspace AND completed_at >= since AND completed_at < until) AS ended,
+    LATERAL (SELECT count(*) AS n, max(created_at) AS at FROM jobs
+        WHERE workspace_id = :workspace AND created_at >= since AND created_at < until) AS made,
+    LATERAL (SELECT count(*) AS n, max(ended_at) AS at FROM attempts WHERE ended_at >= since AND ended_at < until)
+        AS tried,
+    LATERAL (SELECT count(*) AS n, max(at) AS at FROM proxy_checks WHERE at >= since AND at < until) AS checked,
+    LATERAL (SELECT count(*) AS n, max(decided_at) AS at FROM decisions
+        WHERE verdict = 'filtered' AND decided_at >= since AND decided_at < until) AS unwanted
+    """
+)
+
+
 def sources(tx: Tx, since: datetime, until: datetime, zone: str) -> dict[date, tuple[int, datetime | None]]:
-    """What each day is computed from: how many rows, and when the last of them changed. No rows, no entry."""
-    query = text(
-        "SELECT (at AT TIME ZONE :zone)::date AS day, count(*)::int AS n, max(changed_at) AS changed_at FROM ("
-        " SELECT completed_at AS at, changed_at FROM jobs WHERE workspace_id = :workspace"
-        "  AND completed_at >= :since AND completed_at < :until"
-        " UNION ALL SELECT created_at, created_at FROM jobs WHERE workspace_id = :workspace"
-        "  AND created_at >= :since AND created_at < :until"
-        " UNION ALL SELECT ended_at, ended_at FROM attempts WHERE ended_at >= :since AND ended_at < :until"
-        " UNION ALL SELECT at, at FROM proxy_checks WHERE at >= :since AND at < :until"
-        " UNION ALL SELECT decided_at, decided_at FROM decisions WHERE verdict = 'filtered'"
-        "  AND decided_at >= :since AND decided_at < :until) AS every GROUP BY 1"
-    )
-    found = tx.execute(query, {"workspace": WORKSPACE, "since": since, "until": until, "zone": zone})
+    """What each day is computed from: how many rows, and when the last of them changed. Each day is a range of each
+    index: half the work of sorting all rows of a year into days."""
+    found = tx.execute(_SOURCES, {"workspace": WORKSPACE, "since": since, "until": until, "zone": zone})
     return {row.day: (row.n, row.changed_at) for row in found}
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     false,
     func,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
@@ -79,6 +80,17 @@ def found_by(search: ColumnElement[Any], typed: str) -> ColumnElement[bool]:
     """Rows whose words begin as somebody typed; none where nothing of it is a word."""
     asked = prefix_query(typed)
     return false() if asked is None else search.bool_op("@@")(func.to_tsquery(text("'simple'"), asked))
+
+
+def has_part(search: ColumnElement[Any], part: str) -> ColumnElement[bool]:
+    """`part`: one of `parts_of`."""
+    return search.bool_op("@@")(func.to_tsquery(text("'simple'"), part))
+
+
+def listed_by(search: ColumnElement[Any], parts: Sequence[str], rare: set[int]) -> list[ColumnElement[bool]]:
+    """Rows with all parts, the rare ones by the index of words; the others are checked row by row."""
+    found = (has_part(search, part) for part in parts)
+    return [one if n in rare else one.is_(true()) for n, one in enumerate(found)]
 
 
 def in_batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

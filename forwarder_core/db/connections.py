@@ -14,6 +14,7 @@ from forwarder_core.db.tables.flow import connections, jobs
 from forwarder_core.domain import filter_rules, schedule_rules
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.filters import FilterMode
+from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.domain.transforms import (
     Fit,
     Quality,
@@ -126,6 +127,18 @@ def outcomes(tx: Tx, connection_ids: Sequence[int]) -> dict[int, dict[str, int]]
     for connection_id, status, n in tx.execute(query):
         counted.setdefault(connection_id, {})[status] = n
     return counted
+
+
+def ended_since(tx: Tx, connection_ids: Sequence[int], since: datetime) -> dict[int, tuple[int, int]]:
+    """For each of these connections of which a job ended since then: how many arrived, and how many failed for good."""
+    good = func.count().filter(jobs.c.status == JobStatus.SUCCESS)
+    query = (
+        select(jobs.c.connection_id, good.label("good"), (func.count() - good).label("bad"))
+        .where(jobs.c.connection_id.in_(connection_ids), jobs.c.completed_at >= since)
+        .where(jobs.c.status.in_([JobStatus.SUCCESS, JobStatus.DEAD]))
+        .group_by(jobs.c.connection_id)
+    )
+    return {row.connection_id: (row.good, row.bad) for row in tx.execute(query)}
 
 
 def connection_of(row: Row[Any]) -> Connection:

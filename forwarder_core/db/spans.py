@@ -8,12 +8,37 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, ColumnElement, func, select
+from sqlalchemy import Column, ColumnElement, and_, func, not_, select, text
 
 from forwarder_core.db.engine import Tx
+from forwarder_core.db.tables.flow import jobs
 
 _OUT_OF_ORDER = timedelta(hours=1)
 _STRAYS = 200
+_LONG = timedelta(hours=22)
+_IS_LONG = text("completed_at - created_at > interval '22 hours'")  # as `ix_jobs_long` has it
+
+
+def at_hour(at: ColumnElement[datetime], hour: int, zone: str) -> ColumnElement[bool]:
+    """Within this hour of any local day."""
+    return func.extract("hour", func.timezone(zone, at)) == hour
+
+
+def ended(tx: Tx, since: datetime | None, until: datetime | None) -> list[list[ColumnElement[bool]]]:
+    """Ranges of jobs that together are those that ended from `since` on and before `until`; none is in two.
+
+    A job that ended then was made before `until`, and not a day before `since`, unless it is among the long ones.
+    """
+    asked: list[ColumnElement[bool]] = []
+    if until is not None:
+        asked += [jobs.c.completed_at < until, *within(tx, jobs.c.id, jobs.c.created_at, None, until)]
+    if since is None:
+        return [asked] if asked else [[]]
+    asked.append(jobs.c.completed_at >= since)
+    swift = within(tx, jobs.c.id, jobs.c.created_at, since - _LONG, None)
+    found = select(jobs.c.id).where(_IS_LONG, *asked, not_(and_(*swift)))
+    long = found.cte("long").prefix_with("MATERIALIZED", dialect="postgresql")
+    return [[*asked, *swift], [jobs.c.id.in_(select(long.c.id))]]
 
 
 def within(

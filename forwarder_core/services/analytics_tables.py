@@ -1,12 +1,13 @@
 """The analytics as tables: what is exported as CSV and what stands in the reports, one frame a table.
 
 The fact to know: names come from people, and a spreadsheet runs a cell that begins like a formula. Every such text gets
-an apostrophe in front, so no table leaves without it.
+an apostrophe in front, so no table leaves without it. Times are those of the admin's zone, with its distance from UTC.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from forwarder_core.domain.analytics import Period, Tally
@@ -87,7 +88,7 @@ def _connections(view: View) -> Iterable[tuple[Any, ...]]:
     for line in view.connections:
         t = line.tally
         worst = line.causes[0].code if line.causes else None
-        last = line.last_failed_at.isoformat() if line.last_failed_at else None
+        last = _local(view, line.last_failed_at)
         status = "deleted" if line.named.is_deleted else line.named.status
         rates = (t.success_rate, t.attempt_rate, line.uptime, t.avg_retries, t.avg_duration_s)
         yield (line.named.id, line.named.name, status, t.total, t.succeeded, t.failed, *rates, worst, last)
@@ -96,7 +97,7 @@ def _connections(view: View) -> Iterable[tuple[Any, ...]]:
 def _accounts(view: View) -> Iterable[tuple[Any, ...]]:
     for line in view.accounts:
         t = line.tally
-        last = line.last_failed_at.isoformat() if line.last_failed_at else None
+        last = _local(view, line.last_failed_at)
         used = (t.total, line.as_source, line.as_destination, t.succeeded, t.failed, t.success_rate, line.uptime)
         yield (line.id, line.alias, line.platform, line.status, line.health.score, *used, line.blamed, last)
 
@@ -120,7 +121,7 @@ def _proxy_totals(view: View) -> Iterable[tuple[Any, ...]]:
 
 def _events(view: View) -> Iterable[tuple[Any, ...]]:
     for one in view.happenings:
-        yield one.at.isoformat(), one.kind.value, one.text
+        yield _local(view, one.at), one.kind.value, one.text
 
 
 def _rolled_up(kind: str) -> Rows:
@@ -143,7 +144,11 @@ def _hours(view: View) -> Iterable[tuple[Any, ...]]:
 
 def _dead_letters(view: View) -> Iterable[tuple[Any, ...]]:
     for one in view.dead_letters:
-        yield one["code"], title(one["code"]), one["jobs"], one["oldest_at"].isoformat() if one["oldest_at"] else None
+        yield one["code"], title(one["code"]), one["jobs"], _local(view, one["oldest_at"])
+
+
+def _local(view: View, at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(view.zone).isoformat(timespec="seconds")
 
 
 _ROLLED_UP = ("total", "succeeded", "failed", "success_rate", "avg_retries", "top_failures")

@@ -238,12 +238,12 @@ def _action(anomaly: Anomaly, suspicion: str) -> str:
 
 
 def _logs(tx: Tx, members: tuple[int, ...], since: datetime) -> list[str]:
-    """The gravest lines about the accounts since then."""
-    lines: list[str] = []
+    """The gravest lines about the accounts and their connections since then, each once."""
+    lines: dict[int, str] = {}
     for level in _LEVELS:
         for id_ in members[:_MOST_NAMED]:
             found = events.logs(tx, before_id=2**62, limit=_MOST_LOGS, account_id=id_, level=level, since=since)
-            lines += [str(row["text"])[:200] for row in found]
+            lines |= {row["id"]: str(row["text"])[:200] for row in found}
         if len(lines) >= _MOST_LOGS:
             break
-    return lines[:_MOST_LOGS]
+    return list(lines.values())[:_MOST_LOGS]

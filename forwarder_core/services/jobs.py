@@ -52,7 +52,9 @@ FROM_THE_START = {"retries_used": 0, "rescues": 0, "step": None, "progress": 0.0
 class Wanted:
     """Which jobs. `status` and `error` in our words or the client's; empty = all.
 
-    `q`: beginnings of words of the post's caption, or the id of a job or of a post exactly.
+    `q`: beginnings of words of the post's caption, or the id of a job or of a post exactly. `since`, `until`: when it
+    was made, both included; `ended_since`, `ended_until`: when it ended, the latter excluded; `ended_hour`: in this
+    hour of a day of the installation's zone, 0 to 23.
     """
 
     status: tuple[str, ...] = ()
@@ -61,10 +63,13 @@ class Wanted:
     error: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    ended_since: datetime | None = None
+    ended_until: datetime | None = None
+    ended_hour: int | None = None
     q: str | None = None
 
-    def clauses(self) -> dict[str, Any]:
-        """Raises Invalid for a status that is none."""
+    def clauses(self, zone: str) -> dict[str, Any]:
+        """`zone`: the name of the installation's. Raises Invalid for a status that is none."""
         return {
             "status": [status.value for status in statuses(self.status)],
             "connection_id": self.connection_id,
@@ -72,6 +77,9 @@ class Wanted:
             "error": code_of(self.error) or self.error if self.error else None,
             "since": self.since,
             "until": self.until,
+            "ended_since": self.ended_since,
+            "ended_until": self.ended_until,
+            "ended_hour": None if self.ended_hour is None else (self.ended_hour, zone),
             "q": self.q,
         }
 
@@ -104,13 +112,13 @@ def page(
     core: Core, wanted: Wanted, *, before: int = FIRST_PAGE, limit: int = 50, oldest_first: bool = False
 ) -> list[JobView]:
     """Newest first, from the one before the id `before`; or oldest first, from the one after it."""
-    clauses = wanted.clauses()
+    clauses = wanted.clauses(core.settings.timezone)
     with core.begin() as tx:
         return job_pages.page(tx, before_id=before, limit=limit, oldest_first=oldest_first, **clauses)
 
 
 def count(core: Core, wanted: Wanted) -> int:
-    clauses = wanted.clauses()
+    clauses = wanted.clauses(core.settings.timezone)
     with core.begin() as tx:
         return job_pages.count(tx, **clauses)
 

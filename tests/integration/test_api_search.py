@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx
 import pytest
 
+from forwarder_core.db import events
 from forwarder_core.errors import MediaRejected
 from forwarder_core.services import failing
 from forwarder_core.services.context import Core
@@ -104,7 +107,8 @@ async def test_pages_hold_what_was_asked_by_any_filters_together(core: Core) -> 
 
 
 async def test_words_are_found_beyond_the_newest_jobs(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forwarder_core.db.job_pages._LOOKED_THROUGH", 2)
+    monkeypatch.setattr("forwarder_core.db.job_search._FIRST", 2)
+    monkeypatch.setattr("forwarder_core.db.job_search._MOST", 2)
     connection = factories.add_connection(core)
     captions = ["Sunset"] * 3 + ["Rain"] * 4 + ["Sunset"]
     ids = [
@@ -115,6 +119,53 @@ async def test_words_are_found_beyond_the_newest_jobs(core: Core, monkeypatch: p
         assert await found(client, q="sunset") == [ids[7], *ids[2::-1]]
         assert await paged(client, q="sunset") == [ids[7], *ids[2::-1]]
         assert await found(client, q="sunset", sort="id") == [*ids[:3], ids[7]]
+
+
+async def test_jobs_and_log_lines_of_an_hour_and_of_an_account_are_found(core: Core) -> None:
+    connection = factories.add_connection(core)
+    now = core.clock.now()
+    ids = []
+    for hours, status in ((30, "success"), (2, "dead"), (1, "cancelled"), (0, "queued")):
+        at = now - timedelta(hours=hours)
+        ended = None if status == "queued" else at + timedelta(minutes=1)
+        ids.append(factories.add_job(core, connection, status=status, created_at=at, completed_at=ended))
+        with core.begin() as tx:
+            events.log(tx, [{"at": at, "level": "info", "text": status, "job_id": ids[-1], "account_id": None}])
+    long_ago, lately = now - timedelta(hours=48), now - timedelta(hours=3)
+    async with api_client(core) as client:
+        assert await found(client, ended_from=lately.isoformat()) == ids[2:0:-1]
+        assert await found(client, ended_from=long_ago.isoformat(), ended_before=lately.isoformat()) == ids[:1]
+        hour = (now - timedelta(hours=2) + timedelta(minutes=1)).hour  # of the installation's zone, which is UTC
+        assert await found(client, ended_hour=hour) == ids[1:2]
+        assert (await client.get("/api/jobs", params={"ended_hour": 24})).status_code == 422
+        of_account = {"account": connection.destination_account_id}
+        lines = (await client.get("/api/logs", params=of_account)).json()["items"]
+        assert [line["job_id"] for line in lines] == ids[::-1]
+        lines = (await client.get("/api/logs", params={**of_account, "hour": (now - timedelta(hours=2)).hour})).json()
+        assert [line["text"] for line in lines["items"]] == ["dead"]
+        assert (await client.get("/api/logs", params={"account": 2**40})).json()["items"] == []
+        shown = (await client.get(f"/api/connections/{connection.id}")).json()
+        assert (shown["success_count"], shown["failure_count"], shown["success_rate_7_days"]) == (1, 1, 50.0)
+
+
+async def test_words_of_the_log_are_found_beyond_its_newest_lines(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forwarder_core.db.events._FIRST", 4)
+    lane, now = factories.add_connection(core), core.clock.now()
+    texts = [" ".join(["upload"] + ["slow"] * (n % 7 == 0) + ["early"] * (n < 5)) for n in range(30)]
+    with core.begin() as tx:
+        for n, text in enumerate(texts):
+            account, connection = (lane.source_account_id, None) if n % 2 else (None, lane.id)
+            line = {"at": now, "level": "info", "text": text, "account_id": account, "connection_id": connection}
+            events.log(tx, [line])
+    async with api_client(core) as client:
+        for q in ("up", "slow", "up slow", "early upl", "slow early", "never", "!"):
+            words = q.split()
+            expected = [text for text in texts if all(any(t.startswith(w) for t in text.split()) for w in words)]
+            for whose in (dict[str, int](), {"account": lane.source_account_id}):
+                for sort, ordered in (("id", expected), ("-id", expected[::-1])):
+                    asked = {"q": q, "sort": sort, "limit": 6, **whose}
+                    told = (await client.get("/api/logs", params=asked)).json()["items"]
+                    assert [line["text"] for line in told] == ordered[:6], asked
 
 
 async def paged(client: httpx.AsyncClient, **wanted: str | int) -> list[int]:

@@ -22,7 +22,7 @@ from tests.unit.admin_app.doorway import api_client
 
 __all__ = ["core", "history"]  # the API tests' own fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
-FAILED_AT = "2026-03-30T07:00:10+00:00"  # A4; 27 h before now: 10 × 27 / 120 = 2.2 points
+FAILED_AT = "2026-03-30T09:00:10+02:00"
 DAYS = """
 2026-03-27,2,2,0,100.0,2,0,100.0,0.0,90.0,10.0,1000,200.0,227.0,good
 2026-03-28,1,1,0,100.0,1,1,50.0,0.0,30.0,10.0,500,140.0,140.0,good
@@ -48,15 +48,15 @@ def worked_out(history: History) -> dict[str, list[str]]:
         "days": DAYS.split(),
         "connections": [
             f"{a.id},History A,active,4,3,1,75.0,50.0,50.0,0.33,380.0,auth_expired,{FAILED_AT}",
-            f"{b.id},History B,deleted,2,1,1,50.0,50.0,50.0,0.0,30.0,media_rejected,2026-03-29T00:30:00+00:00",
+            f"{b.id},History B,deleted,2,1,1,50.0,50.0,50.0,0.0,30.0,media_rejected,2026-03-29T01:30:00+01:00",
             f"{c.id},History C,active,0,0,0,,,,,,,",
         ],
         # A: 0.75 × 40 + 0.5 × 30 + 20 + 2.2; B: 0.5 × 40 + 0.5 × 30 + 20 + 10 × 57.5 / 120.
         "accounts": [
             f"{a.source_account_id},instagram,active,67,4,4,0,3,1,75.0,50.0,2,{FAILED_AT}",
             f"{a.destination_account_id},youtube,active,67,4,0,4,3,1,75.0,50.0,1,{FAILED_AT}",
-            f"{b.source_account_id},instagram,active,60,2,2,0,1,1,50.0,50.0,0,2026-03-29T00:30:00+00:00",
-            f"{b.destination_account_id},youtube,active,60,2,0,2,1,1,50.0,50.0,1,2026-03-29T00:30:00+00:00",
+            f"{b.source_account_id},instagram,active,60,2,2,0,1,1,50.0,50.0,0,2026-03-29T01:30:00+01:00",
+            f"{b.destination_account_id},youtube,active,60,2,0,2,1,1,50.0,50.0,1,2026-03-29T01:30:00+01:00",
             f"{c.source_account_id},instagram,active,,0,0,0,0,0,,,0,",
             f"{c.destination_account_id},youtube,active,,0,0,0,0,0,,,0,",
         ],
@@ -70,8 +70,8 @@ def worked_out(history: History) -> dict[str, list[str]]:
         "proxies": ["2026-03-30,Frankfurt,3,1,200"],
         "proxy_totals": ["Frankfurt,3,1,33.3,200"],
         "hours": [f"{hour},{HOURS.get(hour, 0)}" for hour in range(24)],
-        "dead_letters": [f"{auth},1,{FAILED_AT}", f"{media},1,2026-03-29T00:30:00+00:00"],
-        "events": ["2026-03-28T22:00:00+00:00,token,Token of A renewed"],
+        "dead_letters": [f"{auth},1,{FAILED_AT}", f"{media},1,2026-03-29T01:30:00+01:00"],
+        "events": ["2026-03-28T23:00:00+01:00,token,Token of A renewed"],
         "weeks": ["2026-03-30,1,0,1,0.0,,auth_expired 1", "2026-03-23,5,4,1,80.0,0.25,media_rejected 1"],
         "months": ['2026-03-01,6,4,2,66.7,0.25,"auth_expired 1, media_rejected 1"'],
     }
@@ -213,5 +213,10 @@ async def test_every_figure_of_a_connection_and_of_an_account(core: Core, histor
         "uptime_percent": 50.0,
         "own_failures": 2,
     }
+    # The dead A4, and A5 that stands still; A3's failure was its destination's.
+    assert source["error_history"] == [
+        {"date": "2026-03-30", "reason": "auth_expired", "count": 1},
+        {"date": "2026-03-29", "reason": "challenge_required", "count": 1},
+    ]
     assert source["health_parts"] == {"success_rate": 30.0, "uptime": 15.0, "token": 20.0, "last_failure": 2.2}
     assert (source["health_score"], source["last_failed_at"]) == (67, "2026-03-30T07:00:10Z")

@@ -209,6 +209,14 @@ class TokenStatusOut(Out):
     days_until_expiry: int | None
 
 
+class ErrorDayOut(Out):
+    """`count`: attempts that failed of it in the account's own step on that day."""
+
+    date: dt.date
+    reason: str
+    count: int
+
+
 class AccountAnalyticsOut(Out):
     """`health_parts`: the points of 40 for success, 30 for uptime, 20 for the sign-in, 10 for the last failure."""
 
@@ -223,6 +231,7 @@ class AccountAnalyticsOut(Out):
     connections: list[AccountConnectionOut]
     token_status: TokenStatusOut
     last_failed_at: dt.datetime | None
+    error_history: list[ErrorDayOut]
     daily_stats: list[DayOut]
 
     @classmethod
@@ -253,6 +262,9 @@ class AccountAnalyticsOut(Out):
                 valid=line.is_token_valid, expires_at=expiry, days_until_expiry=(expiry - now).days if expiry else None
             ),
             last_failed_at=line.last_failed_at,
+            error_history=[
+                ErrorDayOut(date=one.day, reason=one.code, count=one.attempts) for one in reversed(line.errors)
+            ],
             daily_stats=DayOut.newest_first(line.days),
         )
 

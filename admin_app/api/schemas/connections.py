@@ -168,6 +168,7 @@ class ConnectionOut(Out):
     total_forwarded: int
     success_count: int
     failure_count: int
+    success_rate_7_days: float | None = Field(description="Percent per post of the last seven days; null: none ended")
     next_posts: list[NextPost] = Field(default_factory=list, description="Of one connection alone")
 
     @classmethod
@@ -208,6 +209,7 @@ class ConnectionOut(Out):
             total_forwarded=view.forwarded,
             success_count=view.succeeded,
             failure_count=view.failed,
+            success_rate_7_days=view.success_7_days,
         )
 
 

@@ -22,8 +22,11 @@ class JobQuery(SortedQuery):
     q: str | None = Field(
         None, max_length=200, description="Beginnings of words of the caption, or the id of a job or post exactly"
     )
-    since: Instant | None = Field(None, alias="from")
-    until: Instant | None = Field(None, alias="to")
+    since: Instant | None = Field(None, alias="from", description="Made then or later")
+    until: Instant | None = Field(None, alias="to", description="Made then or earlier")
+    ended_from: Instant | None = Field(None, description="Ended then or later")
+    ended_before: Instant | None = None
+    ended_hour: int | None = Field(None, ge=0, le=23, description="Ended in this hour of a local day")
 
     def wanted(self) -> Wanted:
         return Wanted(
@@ -33,6 +36,9 @@ class JobQuery(SortedQuery):
             error=self.error,
             since=self.since,
             until=self.until,
+            ended_since=self.ended_from,
+            ended_until=self.ended_before,
+            ended_hour=self.ended_hour,
             q=self.q,
         )
 
@@ -314,7 +320,7 @@ class PostWhyOut(Out):
 
 class LogQuery(SortedQuery):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
-    account: RowId | None = None
+    account: RowId | None = Field(None, description="Written about it, or about a connection it is an end of")
     connection: RowId | None = None
     job_id: RowId | None = None
     level: Literal["debug", "info", "warning", "error", "critical"] | None = None
@@ -322,6 +328,7 @@ class LogQuery(SortedQuery):
     q: str | None = Field(None, max_length=200, description="Beginnings of words in the message")
     since: Instant | None = Field(None, alias="from")
     until: Instant | None = Field(None, alias="to")
+    hour: int | None = Field(None, ge=0, le=23, description="In this hour of a local day")
 
     def wanted(self) -> dict[str, Any]:
         return {
@@ -333,6 +340,7 @@ class LogQuery(SortedQuery):
             "q": self.q,
             "since": self.since,
             "until": self.until,
+            "hour": self.hour,
         }
 
 

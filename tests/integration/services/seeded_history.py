@@ -99,22 +99,22 @@ def add(core: Core, connection: Connection, made: str, attempts: Sequence[Attemp
 
 
 def write(core: Core) -> History:
-    """The clock stands at NOW."""
+    """The clock stands at NOW. In the order of time, as ids are given."""
     made = History(*(factories.add_connection(core, name=f"History {letter}") for letter in "ABC"))
     verify, publish, fetch = "verify_publication", "publish_video", "fetch_post"
     add(core, made.a, "27 14:08:50", [("27 14:09:00", "27 14:10:00", "success", None, verify)], "success")
     add(core, made.a, "27 14:47:50", [("27 14:48:00", "27 14:50:00", "success", None, verify)], "success")
+    add(core, made.b, "28 10:00:00", [("28 10:00:10", "28 10:00:40", "success", None, verify)], "success")
     crossing: list[Attempt] = [
         ("28 23:49:00", "28 23:50:00", "failed", "network_error", publish),
         ("29 00:04:00", "29 00:05:00", "success", None, verify),
     ]
     add(core, made.a, "28 23:48:50", crossing, "success", retries_used=1)
-    add(core, made.a, "30 08:59:40", [("30 09:00:00", "30 09:00:10", "failed", "auth_expired", fetch)], "dead")
+    add(core, made.b, "29 01:29:00", [("29 01:29:30", "29 01:30:00", "failed", "media_rejected", publish)], "dead")
     # A time the 29th has only since the clocks went forward; it stands still all of the 30th.
     stuck: list[Attempt] = [("29 20:00:00", "29 20:00:10", "failed", "challenge_required", fetch)]
     add(core, made.a, "29 19:59:50", stuck, "captcha", started_at=at("29 20:00:00"))
-    add(core, made.b, "28 10:00:00", [("28 10:00:10", "28 10:00:40", "success", None, verify)], "success")
-    add(core, made.b, "29 01:29:00", [("29 01:29:30", "29 01:30:00", "failed", "media_rejected", publish)], "dead")
+    add(core, made.a, "30 08:59:40", [("30 09:00:00", "30 09:00:10", "failed", "auth_expired", fetch)], "dead")
     with core.begin() as tx:
         tx.execute(update(flow.connections).where(flow.connections.c.id == made.b.id).values(deleted_at=NOW))
     return made
