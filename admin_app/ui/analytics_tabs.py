@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import streamlit as st
 
 from admin_app.ui import access, charts, fixes, places, stories, words
 from admin_app.ui.widgets import attempt
-from forwarder_core.domain.analytics import Tally
+from forwarder_core.domain.analytics import Period, Tally
 from forwarder_core.services import analytics_tables, happenings, tokens
 from forwarder_core.services.analytics import AccountLine, ConnectionLine, View
 
@@ -44,20 +45,20 @@ def connections(view: View) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         made = _chart("The busiest", view.tally.total, lambda: charts.connections(view.connections), f"A bar {_ENDED}.")
-        _to_connection(made)
+        _to_connection(made, view.period)
     with right:
         made = _chart(
             "Retries and success", view.tally.total, lambda: charts.retries(view.connections), f"A point {_ENDED}."
         )
-        _to_connection(made)
-    _failing("Failing most", [(c.named.name, c.tally, "connection", c.named.id) for c in view.connections])
+        _to_connection(made, view.period)
+    _failing(view.period, [(c.named.name, c.tally, "connection", c.named.id) for c in view.connections])
     if view.connections:
         _one_connection(view.connections)
     table(view, "connections", "All connections")
 
 
 def accounts(view: View) -> None:
-    _failing("Failing most", [(a.alias, a.tally, "account", a.id) for a in view.accounts])
+    _failing(view.period, [(a.alias, a.tally, "account", a.id) for a in view.accounts])
     if view.accounts:
         _one_account(view.accounts)
     else:
@@ -67,11 +68,12 @@ def accounts(view: View) -> None:
 
 def system(view: View) -> None:
     load = view.load
-    with st.grid(4, min_column_width=150):
+    with st.grid(5, min_column_width=150):
         st.metric("Workers busy", _percent(load.utilisation), border=True, help="Of the slot-seconds there were")
         st.metric("Wait for a worker", _span(load.wait_s), border=True, help="Queued to started, on average")
         st.metric("Source to destination", _span(load.latency_p50_s), border=True, help="Half of the posts within")
         st.metric("… 95 % within", _span(load.latency_p95_s), border=True)
+        st.metric("Duration", _span(view.tally.avg_duration_s), border=True, help="First start to success, on average")
     left, right = st.columns(2, gap="medium")
     with left:
         is_known = any(day.latency_p50_s is not None for day in load.days)
@@ -113,13 +115,16 @@ def _failures(view: View) -> None:
     empty = "Nothing failed for good in these days. A slice for each cause appears with the first that does."
     event = _chart("Why posts failed", failed, lambda: charts.failures(view), empty)
     if code := charts.picked(event, "code"):
-        _behind(f"failed of {code}", error=code)
+        behind(f"failed of {code}", view.period.first, view.period.last, error=code, status="dead")
 
 
-def _behind(which: str, **query: str) -> None:
-    """The ways from a mark to its jobs and to what was logged about them."""
-    places.link("jobs", f"Jobs: {which}", icon=":material/list_alt:", **query)
-    places.link("logs", f"Logs: {which}", icon=":material/notes:", **query)
+def behind(which: str, first: date, last: date, **query: str) -> None:
+    """The ways from a mark of these days to the jobs that ended on them, and to what was logged about them."""
+    days = {"from": first.isoformat(), "to": last.isoformat()}
+    ended = {f"ended_{name}": day for name, day in days.items()}
+    places.link("jobs", f"Jobs: {which}", icon=":material/list_alt:", **ended, **query)
+    query.pop("status", None)  # lines have none
+    places.link("logs", f"Logs: {which}", icon=":material/notes:", **days, **query)
 
 
 def _days(title: str, is_known: Any, make: Callable[[], charts.Drawn], empty: str) -> None:
@@ -127,21 +132,21 @@ def _days(title: str, is_known: Any, make: Callable[[], charts.Drawn], empty: st
 
 
 def _of_day(event: Any, **query: str) -> None:
-    if day := charts.picked(event, "day"):
-        _behind(day, **{"from": day, "to": day}, **query)
+    if picked := charts.picked(event, "day"):
+        day = date.fromisoformat(picked)
+        behind(picked, day, day, **query)
 
 
 def _hours(view: View) -> None:
-    """An hour is of every day; behind it are the jobs of the period."""
+    """An hour is of every day of the period."""
     event = _chart("Busy hours", view.tally.total, lambda: charts.hours(view.by_hour), f"A bar an hour {_ENDED}.")
-    if charts.picked(event, "hour"):
-        first, last = view.period.first.isoformat(), view.period.last.isoformat()
-        _behind(f"{first} to {last}", **{"from": first, "to": last})
+    if hour := charts.picked(event, "hour"):
+        behind(f"from {hour}:00 on, an hour of each day", view.period.first, view.period.last, hour=str(int(hour)))
 
 
-def _to_connection(event: Any) -> None:
+def _to_connection(event: Any, period: Period) -> None:
     if id_ := charts.picked(event, "id"):
-        _behind("of this connection", connection=id_)
+        behind("of this connection", period.first, period.last, connection=id_)
         places.link("connections", "To the connection", icon=":material/link:", id=id_)
 
 
@@ -171,15 +176,16 @@ def _dead_letters(view: View) -> None:
             places.link("jobs", "Show them", error=one["code"])
 
 
-def _failing(title: str, lines: Sequence[tuple[str, Tally, str, int]], most: int = 5) -> None:
-    st.subheader(title)
+def _failing(period: Period, lines: Sequence[tuple[str, Tally, str, int]], most: int = 5) -> None:
+    st.subheader("Failing most")
     worst = sorted((line for line in lines if line[1].failed), key=lambda line: -line[1].failed)[:most]
     if not worst:
         st.caption("None failed for good in these days.")
     for name, tally, parameter, id_ in worst:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"{words.plain(name)}: **{tally.failed}** of {tally.total} failed")
-            places.link("jobs", "Show them", **{parameter: str(id_), "status": "dead"})
+            ended = {"ended_from": period.first.isoformat(), "ended_to": period.last.isoformat()}
+            places.link("jobs", "Show them", **{parameter: str(id_), "status": "dead"}, **ended)
 
 
 def _one_connection(lines: Sequence[ConnectionLine]) -> None:
@@ -198,14 +204,27 @@ def connection_figures(chosen: ConnectionLine) -> None:
         st.metric("Duration", _span(t.avg_duration_s), border=True)
     if chosen.peak:
         st.caption(f"Most posts between {chosen.peak[0]:02}:00 and {chosen.peak[1]:02}:00.")
-    if t.is_expected:
-        id_ = str(chosen.named.id)
-        drawn = st.altair_chart(
-            charts.volume(chosen.days), width="stretch", on_select="rerun", key=f"analytics-connection-{id_}"
-        )
-        _of_day(drawn, connection=id_)
-    else:
+    if not t.is_expected:
         st.caption("Its days show here once it forwards.")
+        return
+    id_ = str(chosen.named.id)
+    _of_day(_drawn(charts.volume(chosen.days), f"connection-{id_}"), connection=id_)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _of_day(_drawn(charts.calendar(chosen.days), f"uptime-{id_}"), connection=id_)
+    with right:
+        if any(cause.jobs for cause in chosen.causes):
+            code = charts.picked(_drawn(charts.failures(chosen), f"failures-{id_}"), "code")
+            if code:
+                days = (chosen.days[0].day, chosen.days[-1].day)
+                behind(f"failed of {code}", *days, connection=id_, error=code, status="dead")
+        else:
+            st.caption("None of its posts failed for good in these days.")
+
+
+def _drawn(made: charts.Drawn, key: str) -> Any:
+    """What a click on it chose."""
+    return st.altair_chart(made, width="stretch", on_select="rerun", key=f"analytics-{key}")
 
 
 def _one_account(lines: Sequence[AccountLine]) -> None:
@@ -232,10 +251,10 @@ def account_figures(chosen: AccountLine) -> None:
         st.caption(f"Last failure {words.ago(chosen.last_failed_at, core.clock.now())}.")
     if chosen.tally.is_expected:
         id_ = str(chosen.id)
-        drawn = st.altair_chart(
-            charts.calendar(chosen.days), width="stretch", on_select="rerun", key=f"analytics-account-{id_}"
-        )
-        _of_day(drawn, account=id_)
+        _of_day(_drawn(charts.calendar(chosen.days), f"account-{id_}"), account=id_)
+        if chosen.errors:
+            st.caption("What failed in its own step, by day and cause:")
+            _of_day(_drawn(charts.errors(chosen.errors), f"errors-{id_}"), account=id_)
 
 
 def _proxies(view: View) -> None:

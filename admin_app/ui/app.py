@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from admin_app.ui import access, places
+from admin_app.ui import access, heap, places
 from admin_app.ui.screens import (
     accounts,
     agenda,
@@ -63,6 +63,7 @@ def main() -> None:
         st.caption(f"Times are {core.settings.timezone}.")
     say_now()
     chosen.run()
+    heap.set_aside()
 
 
 main()

@@ -9,7 +9,7 @@ import streamlit as st
 from admin_app.ui import access, words
 from forwarder_core.services import auditing
 
-_PAGE = 100
+_PAGE, _FEW = 100, 12
 
 
 def show() -> None:
@@ -36,7 +36,7 @@ def show() -> None:
             },
             hide_index=True,
             width="stretch",
-            height=480,
+            height=480 if len(found) > _FEW else "auto",
         )
     with st.container(horizontal=True):
         if before != auditing.NEWEST and st.button("Newest", icon=":material/first_page:"):

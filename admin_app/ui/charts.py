@@ -17,6 +17,7 @@ import pandas as pd
 from forwarder_core.domain.analytics import Grade
 from forwarder_core.domain.happenings import Happening, HappeningKind
 from forwarder_core.services.analytics import ConnectionLine, DayLine, View
+from forwarder_core.services.analytics_causes import ErrorLine
 from forwarder_core.services.analytics_tables import title
 
 Drawn = Any  # altair.Chart or LayerChart; its fluent calls are not typed
@@ -38,7 +39,6 @@ _KINDS = {
     HappeningKind.ANOMALY: ORANGE,
 }
 _KIND_SCALE = alt.Scale(domain=[kind.value for kind in _KINDS], range=list(_KINDS.values()))
-_KIND = alt.Color("kind:N", title=None, scale=_KIND_SCALE, legend=alt.Legend(orient="top", columns=3))
 _KIND_UNSAID = alt.Color("kind:N", scale=_KIND_SCALE, legend=None)
 _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 _HEIGHT = 240
@@ -73,10 +73,14 @@ def _rules(marks: Sequence[Happening], zone: tzinfo) -> Drawn:
     for one in marks:
         said.setdefault((one.at.astimezone(zone).date().isoformat(), one.kind.value), []).append(one.text)
     rows = [(day, kind, "; ".join(texts[:3]) + (" …" if len(texts) > 3 else "")) for (day, kind), texts in said.items()]
+    there = alt.Legend(
+        orient="top", columns=3, values=[kind.value for kind in _KINDS if kind in {row[1] for row in rows}]
+    )
+    colour = alt.Color("kind:N", title=None, scale=_KIND_SCALE, legend=there)
     return (
         alt.Chart(pd.DataFrame(rows, columns=["date", "kind", "what"]))
         .mark_rule(strokeDash=[3, 3], strokeWidth=1.5, opacity=0.8)
-        .encode(x=alt.X("date:T"), color=_KIND, tooltip=[alt.Tooltip("date:T", title="Day"), "kind:N", "what:N"])
+        .encode(x=alt.X("date:T"), color=colour, tooltip=[alt.Tooltip("date:T", title="Day"), "kind:N", "what:N"])
     )
 
 
@@ -120,7 +124,7 @@ def volume(days: Sequence[DayLine]) -> Drawn:
     )
 
 
-def failures(view: View) -> Drawn:
+def failures(view: View | ConnectionLine) -> Drawn:
     """What jobs failed of. A click picks the cause."""
     rows = [(title(c.code), c.code, c.jobs, c.percent, c.gain) for c in view.causes if c.jobs][:8]
     named = pd.DataFrame(rows, columns=["cause", "code", "jobs", "percent", "gain"])
@@ -134,6 +138,23 @@ def failures(view: View) -> Drawn:
             tooltip=["cause:N", "jobs:Q", alt.Tooltip("percent:Q", title="%"), alt.Tooltip("gain:Q", title="+ points")],
         )
         .add_params(alt.selection_point(name=PICKED, fields=["code"]))
+        .properties(height=_HEIGHT)
+    )
+
+
+def errors(lines: Sequence[ErrorLine]) -> Drawn:
+    """Attempts that failed, by day and cause. A click picks the day."""
+    rows = [(line.day.isoformat(), line.day.isoformat(), title(line.code), line.attempts) for line in lines]
+    return (
+        alt.Chart(pd.DataFrame(rows, columns=["date", "day", "cause", "attempts"]))
+        .mark_bar()
+        .encode(
+            x=alt.X("date:T", title=None),
+            y=alt.Y("attempts:Q", title="Failed attempts", axis=_WHOLE),
+            color=alt.Color("cause:N", title=None, legend=alt.Legend(labelLimit=260, orient="top", columns=2)),
+            tooltip=[alt.Tooltip("day:N", title="Day"), "cause:N", "attempts:Q"],
+        )
+        .add_params(alt.selection_point(name=PICKED, fields=["day"]))
         .properties(height=_HEIGHT)
     )
 

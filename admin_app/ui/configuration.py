@@ -26,7 +26,7 @@ OPTIONS: dict[str, Any] = {
     "theme.light.borderColor": "#d9dce6",
     "theme.light.chartCategoricalColors": ["#4f46e5", "#0d9488", "#d97706", "#dc2626", "#7c3aed"],
     "theme.light.sidebar.backgroundColor": "#f3f4fa",
-    "theme.dark.primaryColor": "#787cf5",  # white words on it and itself on black can both be read
+    "theme.dark.primaryColor": "#6a6df3",  # white words on it, and itself on black: each above 4 to 1
     "theme.dark.backgroundColor": "#10131b",
     "theme.dark.secondaryBackgroundColor": "#1b1f2a",
     "theme.dark.textColor": "#e8eaf2",

@@ -28,8 +28,14 @@ _FRESH = """<script>if (!window.navIsFresh) { window.navIsFresh = true; document
   if (link && !event.ctrlKey && !event.metaKey && link.pathname === location.pathname && location.search)
     setTimeout(() => { history.pushState({}, "", link.pathname); dispatchEvent(new PopStateEvent("popstate")); });
 }, true); }</script>"""
-_LESS_AIR = "<style>.stMainBlockContainer { padding-top: 4.25rem }</style>"
-_PLAYER = '<video controls preload="metadata" style="width:100%;max-height:70vh" src="{src}"{poster}></video>'
+# Less air above a screen; what a button in a row answers stands below the row; who walks by keys sees where they are.
+_LAYOUT = """<style>.stMainBlockContainer { padding-top: 4.25rem }
+.stHorizontalBlock > .stElementContainer:has(.stAlert) { flex: 1 0 100%; order: 1 }
+[data-testid=stSidebarNavLink]:focus-visible { outline: 2px solid currentColor }</style>"""
+_PLAYER = (
+    '<video controls preload="metadata" style="width:100%;max-height:70vh" src="{src}"{poster}'
+    ' aria-label="Video of job {job}, {part}"></video>'
+)
 
 
 def remember(places: Mapping[str, st.Page]) -> None:
@@ -39,6 +45,18 @@ def remember(places: Mapping[str, st.Page]) -> None:
 
 def link(place: str, label: str, *, icon: str | None = None, **query: str) -> None:
     st.page_link(st.session_state[_KEY][place], label=label, icon=icon, query_params=query or None, width="content")
+
+
+def number(name: str) -> int | None:
+    """What a link led here with under this name, where it can be the id of a row."""
+    said = st.query_params.get(name, "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
+
+
+def hour() -> int | None:
+    """`?hour=`, 0 to 23."""
+    said = number("hour")
+    return said if said is not None and said < 24 else None
 
 
 def cover(job_id: int, alt: str) -> None:
@@ -53,7 +71,7 @@ def template(name: str) -> None:
 
 def frame() -> None:
     """Around every screen: less air above it, the way out, and a navigation that leads back from a detail."""
-    st.html(_LESS_AIR)
+    st.html(_LAYOUT)
     st.html(_OUT.format(path="/logout", words="Sign out") + _FRESH, unsafe_allow_javascript=True)
 
 
@@ -61,7 +79,7 @@ def player(job_id: int, part: str, *, with_cover: bool) -> None:
     """A kept file of a job, played in pieces from the API; Streamlit's own player would send all of it through here."""
     address = f"/api/jobs/{int(job_id)}/media/"
     poster = f' poster="{address}cover"' if with_cover and part == "rendition" else ""
-    st.html(_PLAYER.format(src=f"{address}{part}", poster=poster))
+    st.html(_PLAYER.format(src=f"{address}{part}", poster=poster, job=int(job_id), part=escape(part)))
 
 
 def drawing(data_uri: str, alt: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from admin_app.ui import access, words
-from admin_app.ui.widgets import attempt, say_later
+from admin_app.ui.widgets import attempt, platform_title, say_later
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.limits import LimitValue
 from forwarder_core.services import editing, limits, quotas
@@ -50,7 +50,7 @@ def _is_tight(view: QuotaView) -> bool:
 def limits_form() -> None:
     """One platform's limits, each with its source; a changed one says whose it is."""
     core = access.core()
-    platform = st.selectbox("Platform", limits.platforms(), key="limits-platform")
+    platform = st.selectbox("Platform", limits.platforms(), format_func=platform_title, key="limits-platform")
     shown = [view for view in limits.views(core) if view.platform == platform]
     if not platform:
         return
@@ -70,11 +70,11 @@ def limits_form() -> None:
 
 
 def _field(view: LimitView) -> LimitValue:
-    about = f"{view.source} · checked {view.checked_at}"
+    about = f"`{view.name}` · {view.source} · checked {view.checked_at}"
     if view.is_changed:
-        about = f"{view.source} · by {view.changed_by}; usually {view.usual}"
+        about = f"`{view.name}` · {view.source} · by {view.changed_by}; usually {view.usual}"
     key = f"limit-{view.platform}-{view.name}"
-    label = f"{view.name}{' (changed)' if view.is_changed else ''}"
+    label = f"{words.limit(view.name)}{', changed' if view.is_changed else ''}"
     if isinstance(view.usual, str):
         return st.text_input(label, str(view.value), help=about, key=key)
     if isinstance(view.usual, int):

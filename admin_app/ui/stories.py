@@ -28,8 +28,8 @@ def events(story: Story) -> None:
         charts.happenings(story.happenings, zone), width="stretch", on_select="rerun", key="analytics-happenings"
     )
     if day := charts.picked(event, "day"):
-        places.link("jobs", f"Jobs of {day}", icon=":material/list_alt:", **{"from": day, "to": day})
-        places.link("logs", f"Logs of {day}", icon=":material/notes:", **{"from": day, "to": day})
+        places.link("jobs", f"Jobs: {day}", icon=":material/list_alt:", ended_from=day, ended_to=day)
+        places.link("logs", f"Logs: {day}", icon=":material/notes:", **{"from": day, "to": day})
     for one in story.evidence:
         st.markdown(f"- {words.plain(happenings.words(one))}")
 

@@ -28,7 +28,7 @@ def clean_up() -> None:
 def workers() -> None:
     """How many jobs run now, and which processes are there to do them."""
     core = access.core()
-    told = overview.summary(core)
+    told = overview.numbers(core)
     st.markdown(
         f":material/play_arrow: **{told.running} of {told.most_running}** running, "
         f"{words.count(told.waiting, 'job')} waiting."

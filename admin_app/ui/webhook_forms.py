@@ -151,13 +151,13 @@ def mail() -> None:
 
 
 def _mail_fields(stored: MailSettings) -> dict[str, Any]:
-    left, right = st.columns(2)
     ways = list(_TLS)
+    left, right = st.columns(2)
     with left:
         host = st.text_input("Mail server", stored.host, placeholder="smtp.example.com")
-        tls = st.selectbox("Encryption", ways, index=ways.index(stored.tls), format_func=lambda way: _TLS[way])
         username = st.text_input("User (optional)", stored.username or "", autocomplete="off")
         sender = st.text_input("From", stored.sender, placeholder="forwarder@example.com")
+        tls = st.selectbox("Encryption", ways, index=ways.index(stored.tls), format_func=lambda way: _TLS[way])
     with right:
         port = st.number_input("Port", 1, 65_535, stored.port)
         password = st.text_input(
@@ -167,7 +167,7 @@ def _mail_fields(stored: MailSettings) -> dict[str, Any]:
             autocomplete="off",
         )
         recipients = st.text_input("To (separated by commas)", ", ".join(stored.recipients))
-        enabled = st.checkbox("Send alerts by e-mail", stored.enabled)
+    enabled = st.checkbox("Send alerts by e-mail", stored.enabled)
     return {
         "enabled": enabled,
         "host": host.strip(),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
+from streamlit.elements.lib.column_types import ColumnConfig
 
+from admin_app.ui import access
 from admin_app.ui.words import Colour, Look, plain
 from forwarder_core.domain.jobs import Failure
 from forwarder_core.errors import ForwarderError, Invalid
@@ -21,6 +23,17 @@ _PLATFORMS: tuple[Colour, ...] = ("gray", "orange", "green", "red", "blue")
 
 def badge(look: Look) -> None:
     st.badge(look.word, icon=look.icon, color=look.colour)
+
+
+def badge_of(look: Look) -> str:
+    """The same as Markdown: among other words it costs no element of its own."""
+    return f":{look.colour}-badge[{look.icon} {look.word}]"
+
+
+def badge_column(looks: Iterable[Look]) -> ColumnConfig:
+    """A table's column of badges. A cell is a list of one word: Streamlit colours nothing else in a table."""
+    known = {look.word: look.colour for look in looks}
+    return st.column_config.MultiselectColumn(options=list(known), color=list(known.values()))
 
 
 def platform_title(platform: str) -> str:
@@ -75,3 +88,13 @@ def say_now() -> None:
 def text(words: str) -> None:
     """Words from outside, exactly as they are."""
     st.text(words)
+
+
+@st.fragment
+def tabs(drawn: Mapping[str, Callable[[], None]], *, key: str, first: str | None = None) -> None:
+    """Tabs of which only the open one is read and drawn, and no more than they when another is opened."""
+    access.require_user()
+    for tab, draw in zip(st.tabs(list(drawn), key=key, default=first, on_change="rerun"), drawn.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()

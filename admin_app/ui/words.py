@@ -16,6 +16,8 @@ from forwarder_core.domain.accounts import AccountStatus, Rights
 from forwarder_core.domain.connections import ConnectionStatus
 from forwarder_core.domain.jobs import JobStatus, Step, WaitReason
 
+_LIMIT = {"max": "most", "min": "least", "s": "(s)", "hz": "(Hz)", "kbps": "(kbit/s)", "fps": "frames a second",
+          "chars": "(characters)", "bytes": "size (bytes)"}  # fmt: skip
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&=@])")
 
@@ -42,6 +44,12 @@ JOB = {
     JobStatus.SUCCESS: Look("Published", ":material/check_circle:", "green"),
     JobStatus.DEAD: Look("Failed", ":material/error:", "red"),
     JobStatus.CANCELLED: Look("Cancelled", ":material/cancel:", "gray"),
+}
+LEVEL = {
+    "info": Look("Info", ":material/info:", "blue"),
+    "warning": Look("Warning", ":material/warning:", "orange"),
+    "error": Look("Error", ":material/error:", "red"),
+    "critical": Look("Critical", ":material/emergency:", "red"),
 }
 CONNECTION = {
     ConnectionStatus.ACTIVE: Look("Active", ":material/check_circle:", "green"),
@@ -83,6 +91,13 @@ def account_look(status: AccountStatus) -> Look:
     words = str(status).replace("_", " ").replace("captcha", "CAPTCHA")
     colour: Colour = "orange" if status.is_usable else "red"
     return Look(words[0].upper() + words[1:], ":material/warning:", colour)
+
+
+def limit(name: str) -> str:
+    """The name of a platform's limit as a person says it: `media.max_duration_s` is `Media: most duration (s)`."""
+    group, _, rest = name.partition(".")
+    said = [_LIMIT.get(part, part) for part in rest.split("_")]
+    return f"{group.capitalize()}: {' '.join(said)}"
 
 
 def plain(text: str) -> str:

@@ -22,6 +22,8 @@ from forwarder_core.domain.accounts import AccountStatus
 from forwarder_core.domain.jobs import Job, JobStatus, WaitReason
 
 _OWN = jobs.c.workspace_id == WORKSPACE
+# With the end of a job it costs what there is of them: two ranges of indices, not the whole history.
+_UNDER_WAY = jobs.c.status.in_([s.value for s in JobStatus if not s.is_terminal])
 SHOWN = jobs.c.deleted_at.is_(None)  # a dead letter the admin deleted is on no list
 
 
@@ -63,8 +65,7 @@ def job(tx: Tx, job_id: int) -> JobView | None:
 
 def moving(tx: Tx, *, since: datetime, limit: int) -> list[JobView]:
     """What is under way or waiting, and what ended after `since`; running ones first, then the latest change."""
-    under_way = jobs.c.status.not_in([s.value for s in JobStatus if s.is_terminal])
-    query = views().where(or_(under_way, jobs.c.changed_at >= since))
+    query = views().where(or_(_UNDER_WAY, jobs.c.completed_at >= since))
     running_first = (jobs.c.status == JobStatus.RUNNING).desc()
     return [view_of(row) for row in tx.execute(query.order_by(running_first, jobs.c.changed_at.desc()).limit(limit))]
 
@@ -78,7 +79,8 @@ def plan_of(tx: Tx, job_id: int) -> dict[str, Any]:
 def waits_s(tx: Tx, since: datetime) -> float | None:
     """Mean seconds from queued to first started, of the jobs started after `since`."""
     waited = func.avg(func.extract("epoch", jobs.c.started_at - jobs.c.created_at))
-    found = tx.execute(select(waited).where(_OWN, jobs.c.started_at >= since)).scalar_one()
+    among = or_(_UNDER_WAY, jobs.c.completed_at >= since)  # no others can have started then
+    found = tx.execute(select(waited).where(_OWN, among, jobs.c.started_at >= since)).scalar_one()
     return None if found is None else float(found)
 
 
@@ -118,6 +120,8 @@ def account_names(tx: Tx, account_ids: Sequence[int]) -> dict[int, tuple[str, st
 
 
 def proxy_names(tx: Tx, proxy_ids: Sequence[int]) -> dict[int, str]:
+    if not proxy_ids:
+        return {}
     query = select(proxies.c.id, proxies.c.alias).where(proxies.c.id.in_(proxy_ids))
     return {row.id: row.alias for row in tx.execute(query)}
 

@@ -6,9 +6,9 @@ defines every figure; the formulas are `domain.analytics`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any, TypeVar
 
 from forwarder_core.db import accounts as account_rows
@@ -21,6 +21,7 @@ from forwarder_core.domain.analytics import Cause, Fix, Health, Period, Tally
 from forwarder_core.domain.happenings import Happening
 from forwarder_core.errors import FieldError, Invalid, NotFound
 from forwarder_core.services import analytics_days
+from forwarder_core.services.analytics_causes import ErrorLine, counted, errors_of, what_next
 from forwarder_core.services.context import Core
 
 PERIODS = ("weekly", "monthly", *figures.PRESETS)
@@ -57,7 +58,7 @@ class ConnectionLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLine:
     """`tally`: of all jobs at either end; `as_source`, `as_destination`: jobs that ended with it there; `blamed`:
-    failed attempts in its own step."""
+    failed attempts in its own step; `errors`: those, by day and cause."""
 
     id: int
     alias: str
@@ -73,6 +74,7 @@ class AccountLine:
     token_expiry: datetime | None
     last_failed_at: datetime | None
     days: tuple[DayLine, ...]
+    errors: tuple[ErrorLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +106,11 @@ class ProxyLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A period of the whole installation; `weeks`, `months`: the last ones as they were rolled up, newest first."""
+    """A period of the whole installation; `weeks`, `months`: the last ones as they were rolled up, newest first.
+    `zone`: whose days they are."""
 
     period: Period
+    zone: tzinfo
     tally: Tally
     uptime: float | None
     days: tuple[DayLine, ...]
@@ -156,7 +160,8 @@ def view(core: Core, chosen: Period) -> View:
         failed = rows.failure_days(tx, chosen)
         named = rows.named_connections(tx)
         aliases = rows.named_accounts(tx)
-        expiries = {id_: (found.token_expiry if (found := account_rows.get(tx, id_)) else None) for id_ in aliases}
+        known = {one.id: one.token_expiry for one in account_rows.page(tx, after=0, limit=len(aliases))}
+        expiries = {id_: known.get(id_) for id_ in aliases}
         proxies, system = rows.proxy_days(tx, chosen), rows.system_days(tx, chosen)
         latency = rows.latency(tx, since, until)
         dead = rows.open_dead_letters(tx)
@@ -167,12 +172,13 @@ def view(core: Core, chosen: Period) -> View:
     hours = by_hour(of_connections)
     return View(
         period=chosen,
+        zone=core.settings.zone,
         tally=tally,
         uptime=figures.uptime(line.tally for line in lines),
         days=lines,
-        causes=tuple(figures.ranked(_counted(failed), tally)),
+        causes=tuple(figures.ranked(counted(failed), tally)),
         connections=tuple(_connection_lines(chosen, of_connections, failed, named)),
-        accounts=tuple(_account_lines(chosen, of_accounts, aliases, expiries, now)),
+        accounts=tuple(_account_lines(chosen, of_accounts, aliases, expiries, now, errors_of(failed, named))),
         load=_load(tally, system, latency, core, now),
         peak=figures.peak_hours(hours),
         by_hour=hours,
@@ -220,7 +226,7 @@ def health_of(core: Core, accounts: Sequence[Account]) -> dict[int, Health]:
         days = rows.account_days(tx, chosen, accounts[0].id if len(accounts) == 1 else None)
     named = {one.id: (one.alias, one.platform, one.status.value) for one in accounts}
     expiries = {one.id: one.token_expiry for one in accounts}
-    return {line.id: line.health for line in _account_lines(chosen, days, named, expiries, core.clock.now())}
+    return {line.id: line.health for line in _account_lines(chosen, days, named, expiries, core.clock.now(), {})}
 
 
 def rollups(core: Core, kind: str, limit: int = MOST_ROLLUPS) -> list[dict[str, Any]]:
@@ -253,26 +259,6 @@ def by_hour(days: Iterable[ConnectionDay]) -> dict[int, int]:
     return counted
 
 
-def what_next(days: Sequence[ConnectionDay], failed: Sequence[FailureDay], named: dict[int, Named]) -> list[Fix]:
-    """The causes behind the connection-days without a success. A day of standing still is the last failure's."""
-    of_day = _grouped(failed, lambda one: (one.connection_id, one.day))
-    jobs: dict[tuple[str, int], int] = {}
-    for one in failed:
-        blamed = (one.code, _side(named[one.connection_id], one.side))
-        jobs[blamed] = jobs.get(blamed, 0) + one.jobs
-    down: dict[tuple[str, int], list[date]] = {}
-    last: dict[int, tuple[str, int]] = {}
-    for day in sorted(days, key=lambda one: one.day):
-        met = of_day.get((day.connection_id, day.day), [])
-        if met:
-            worst = max(met, key=lambda one: (one.jobs, one.attempts, one.code))
-            last[day.connection_id] = (worst.code, _side(named[day.connection_id], worst.side))
-        if day.tally.is_expected and not day.tally.is_up and day.connection_id in last:
-            down.setdefault(last[day.connection_id], []).append(day.day)
-    every = {cause: (jobs.get(cause, 0), down.get(cause, [])) for cause in {*jobs, *down}}
-    return figures.what_next(every, sum(day.tally.is_expected for day in days))
-
-
 def _connection_lines(
     chosen: Period,
     days: Sequence[ConnectionDay],
@@ -295,7 +281,7 @@ def _connection_lines(
             tally=tally,
             uptime=figures.uptime(line.tally for line in lines),
             days=lines,
-            causes=tuple(figures.ranked(_counted(failures.get(id_, [])), tally)),
+            causes=tuple(figures.ranked(counted(failures.get(id_, [])), tally)),
             peak=figures.peak_hours(by_hour(own)),
             last_failed_at=_latest(own),
         )
@@ -307,6 +293,7 @@ def _account_lines(
     aliases: dict[int, tuple[str, str, str]],
     expiries: dict[int, datetime | None],
     now: datetime,
+    errors: Mapping[int, Sequence[ErrorLine]],
 ) -> Iterable[AccountLine]:
     of_account = _grouped(days, lambda one: one.account_id)
     for id_, (alias, platform, status) in sorted(aliases.items()):
@@ -336,6 +323,7 @@ def _account_lines(
             token_expiry=expiry,
             last_failed_at=last,
             days=lines,
+            errors=tuple(errors.get(id_, ())),
         )
 
 
@@ -360,18 +348,6 @@ def _proxy_line(proxy_id: int, alias: str, days: Sequence[ProxyDay]) -> ProxyLin
     checks, failed = sum(day.checks for day in days), sum(day.failed for day in days)
     average = round(sum(day.latency_ms for day in days) / (checks - failed)) if checks > failed else None
     return ProxyLine(proxy_id=proxy_id, alias=alias, checks=checks, failed=failed, average_ms=average)
-
-
-def _counted(failed: Iterable[FailureDay]) -> dict[str, tuple[int, int]]:
-    counted: dict[str, tuple[int, int]] = {}
-    for one in failed:
-        jobs, attempts = counted.get(one.code, (0, 0))
-        counted[one.code] = (jobs + one.jobs, attempts + one.attempts)
-    return counted
-
-
-def _side(named: Named, side: str) -> int:
-    return named.source_account_id if side == "source" else named.destination_account_id
 
 
 def _latest(days: Iterable[ConnectionDay | AccountDay]) -> datetime | None:

@@ -16,6 +16,7 @@ from forwarder_core.db import connections, events, job_pages, jobs, overviews
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.overviews import JobView
 from forwarder_core.domain.accounts import Account
+from forwarder_core.domain.analytics import bounds, day_of, percent, period_of
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.incidents import Incident
 from forwarder_core.domain.jobs import JobStatus
@@ -41,7 +42,9 @@ class End:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionView:
     """A connection with the names of what it refers to and the numbers of its jobs. `next_look_at`: None while nobody
-    looks by itself. `last_run_at`: when its source was looked at last, by itself or by hand."""
+    looks by itself. `last_run_at`: when its source was looked at last, by itself or by hand. `jobs`: all it ever had,
+    by state; `week`: those that arrived and those that failed for good in the last seven days, counted as analytics
+    do."""
 
     connection: Connection
     source: End
@@ -50,6 +53,12 @@ class ConnectionView:
     next_look_at: datetime | None
     last_run_at: datetime | None
     jobs: dict[str, int]
+    week: tuple[int, int]
+
+    @property
+    def success_7_days(self) -> float | None:
+        """Percent per post; None where nothing ended."""
+        return percent(self.week[0], sum(self.week))
 
     @property
     def succeeded(self) -> int:
@@ -66,7 +75,7 @@ class ConnectionView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Numbers:
     """`success_rate` in percent of the jobs of the last day that ended; None where none did."""
 
     connections: dict[str, int]
@@ -76,28 +85,42 @@ class Summary:
     most_running: int
     waiting: int
     wait_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary(Numbers):
+    """The numbers with the newest jobs and the incidents, for whoever shows no lists of its own."""
+
     recent: list[JobView]
     incidents: list[Incident]
 
 
+def numbers(core: Core) -> Numbers:
+    with core.begin() as tx:
+        return Numbers(**_counted(core, tx))
+
+
 def summary(core: Core) -> Summary:
-    since = core.clock.now() - _DAY
     troubles = incidents.worth_showing(core)
     with core.begin() as tx:
-        day, now = jobs.count_by_status(tx, since=since), jobs.count_by_status(tx, among=_UNDER_WAY)
-        by_status = connections.count_by_status(tx)
-        ended = day.get(JobStatus.SUCCESS, 0) + day.get(JobStatus.DEAD, 0)
-        return Summary(
-            connections={status.value: by_status.get(status, 0) for status in ConnectionStatus},
-            jobs_24h=day,
-            success_rate=round(100 * day.get(JobStatus.SUCCESS, 0) / ended, 1) if ended else None,
-            running=now.get(JobStatus.RUNNING, 0),
-            most_running=tunables.read(tx).count("dispatch.max_running"),
-            waiting=now.get(JobStatus.QUEUED, 0) + now.get(JobStatus.RETRY_WAIT, 0),
-            wait_s=overviews.waits_s(tx, since),
-            recent=job_pages.page(tx, before_id=2**62, limit=20),
-            incidents=troubles,
-        )
+        recent = job_pages.page(tx, before_id=2**62, limit=20)
+        return Summary(**_counted(core, tx), recent=recent, incidents=troubles)
+
+
+def _counted(core: Core, tx: Tx) -> dict[str, Any]:
+    since = core.clock.now() - _DAY
+    day, now = jobs.count_by_status(tx, since=since), jobs.count_by_status(tx, among=_UNDER_WAY)
+    by_status = connections.count_by_status(tx)
+    ended = day.get(JobStatus.SUCCESS, 0) + day.get(JobStatus.DEAD, 0)
+    return {
+        "connections": {status.value: by_status.get(status, 0) for status in ConnectionStatus},
+        "jobs_24h": day,
+        "success_rate": round(100 * day.get(JobStatus.SUCCESS, 0) / ended, 1) if ended else None,
+        "running": now.get(JobStatus.RUNNING, 0),
+        "most_running": tunables.read(tx).count("dispatch.max_running"),
+        "waiting": now.get(JobStatus.QUEUED, 0) + now.get(JobStatus.RETRY_WAIT, 0),
+        "wait_s": overviews.waits_s(tx, since),
+    }
 
 
 def moving(core: Core, *, limit: int = 12) -> list[JobView]:
@@ -107,15 +130,18 @@ def moving(core: Core, *, limit: int = 12) -> list[JobView]:
 
 
 def connection_views(core: Core, chosen: Sequence[Connection]) -> list[ConnectionView]:
+    zone = core.settings.zone
+    first = period_of("7days", day_of(core.clock.now(), zone)).first
     with core.begin() as tx:
-        return _views(tx, chosen)
+        return _views(tx, chosen, bounds(first, first, zone)[0])
 
 
-def _views(tx: Tx, chosen: Sequence[Connection]) -> list[ConnectionView]:
+def _views(tx: Tx, chosen: Sequence[Connection], since: datetime) -> list[ConnectionView]:
     ends = overviews.account_names(tx, [i for c in chosen for i in (c.source_account_id, c.destination_account_id)])
     aliases = overviews.proxy_names(tx, [c.proxy_id for c in chosen if c.proxy_id is not None])
     looks = overviews.looks(tx, [c.source_account_id for c in chosen])
     counted = connections.outcomes(tx, [c.id for c in chosen])
+    week = connections.ended_since(tx, [c.id for c in chosen], since)
 
     def looked(c: Connection) -> tuple[datetime | None, datetime | None]:
         if c.status is not ConnectionStatus.ACTIVE or not c.looks_by_itself:
@@ -136,6 +162,7 @@ def _views(tx: Tx, chosen: Sequence[Connection]) -> list[ConnectionView]:
             next_look_at=looked(c)[0],
             last_run_at=looked(c)[1],
             jobs=counted.get(c.id, {}),
+            week=week.get(c.id, (0, 0)),
         )
         for c in chosen
     ]
@@ -201,9 +228,17 @@ def tuned(core: Core) -> Tuned:
 
 
 def logs(
-    core: Core, *, before: int = 2**62, limit: int = 50, oldest_first: bool = False, **wanted: Any
+    core: Core,
+    *,
+    before: int = 2**62,
+    limit: int = 50,
+    oldest_first: bool = False,
+    hour: int | None = None,
+    **wanted: Any,
 ) -> list[dict[str, Any]]:
-    """Log events, newest first, or oldest first from the one after `before`. `wanted`: job_id, connection_id,
-    account_id, level, code, since, until, q (beginnings of words)."""
+    """Log events, newest first, or oldest first from the one after `before`. `hour`: of a day of the installation's
+    zone, 0 to 23. `wanted`: job_id, connection_id, account_id (and what was written about the connections it is an end
+    of), level, code, since, until, q (beginnings of words)."""
+    at = None if hour is None else (hour, core.settings.timezone)
     with core.begin() as tx:
-        return events.logs(tx, before_id=before, limit=limit, oldest_first=oldest_first, **wanted)
+        return events.logs(tx, before_id=before, limit=limit, oldest_first=oldest_first, hour=at, **wanted)

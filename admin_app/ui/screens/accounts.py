@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from admin_app.ui import access, account_sheets, places, proxy_fields, sign_ins, words
 from admin_app.ui.screens import account as detail
-from admin_app.ui.widgets import attempt, badge, say_later
+from admin_app.ui.widgets import attempt, badge, say_later, tabs
 from forwarder_core.domain.accounts import Account, AccountStatus, Rights
 from forwarder_core.domain.tokens import StoredToken
 from forwarder_core.services import accounts, editing, forms, tokens
@@ -29,6 +30,7 @@ _WITHOUT_SIGN_IN = (
 )
 _CARD = 330  # pixels at least: two or three beside each other on a desk, one on a telephone
 _PAGE = 24
+_OPEN = "accounts-platform"  # in the session: whose tab is open
 
 
 def show() -> None:
@@ -57,17 +59,30 @@ def show() -> None:
 def _by_platform(found: Sequence[Account]) -> None:
     """A tab for each platform there is, with accounts or without; those with most accounts first."""
     counts = Counter(one.platform for one in found)
-    specs = sorted(forms.platforms(), key=lambda spec: -counts[spec.platform])
-    known = tokens.stored_of(access.core(), [one.id for one in found])
-    tabs = st.tabs([f"{spec.title} ({counts[spec.platform]})" for spec in specs])
-    for tab, spec in zip(tabs, specs, strict=True):
-        with tab:
-            if not counts[spec.platform]:
-                st.caption(f"There is no {spec.title} account yet.")
-                continue
-            with st.grid(min_column_width=_CARD):
-                for one in _page_of([one for one in found if one.platform == spec.platform], spec.platform):
-                    _card(one, known.get(one.id))
+    specs = sorted(forms.platforms(), key=lambda spec: (-counts[spec.platform], -len(spec.roles)))
+    labels = {spec.platform: f"{spec.title} ({counts[spec.platform]})" for spec in specs}
+
+    def cards(spec: ConnectorSpec) -> None:
+        st.session_state[_OPEN] = spec.platform
+        _cards(spec)
+
+    drawn = {labels[spec.platform]: partial(cards, spec) for spec in specs}
+    # With other numbers these are other tabs to Streamlit: the platform that was open is opened again.
+    key = "-".join(["accounts-tab", *(str(counts[spec.platform]) for spec in specs)])
+    tabs(drawn, key=key, first=labels.get(st.session_state.get(_OPEN, "")))
+
+
+def _cards(spec: ConnectorSpec) -> None:
+    """Read by themselves: what is done on one of them draws the tab alone anew."""
+    core = access.core()
+    shown = _page_of(accounts.page(core, platform=spec.platform, limit=500), spec.platform)
+    if not shown:
+        st.caption(f"There is no {spec.title} account yet.")
+        return
+    known = tokens.stored_of(core, [one.id for one in shown])
+    with st.grid(min_column_width=_CARD):
+        for one in shown:
+            _card(one, known.get(one.id))
 
 
 def _page_of(found: Sequence[Account], platform: str) -> Sequence[Account]:
@@ -151,7 +166,8 @@ def _edit(account: Account) -> None:
 @st.dialog("Add account", width="medium")
 def _new_account() -> None:
     access.require_user()
-    spec = st.selectbox("Platform", forms.platforms(), format_func=lambda s: s.title)
+    both_ways_first = sorted(forms.platforms(), key=lambda one: -len(one.roles))
+    spec = st.selectbox("Platform", both_ways_first, format_func=lambda one: one.title)
     method = spec.auth_methods[0]
     if len(spec.auth_methods) > 1:
         method = st.selectbox("Way of signing in", spec.auth_methods, format_func=lambda m: m.label)

@@ -63,10 +63,13 @@ def _sums(span: Span, first: date, after: date) -> None:
 
 
 def _week(span: Span, first: date, today: date) -> None:
+    """A day with posts is three times as wide as one without: names fit, and nothing but a dash needs no room."""
     zone = access.core().settings.zone
-    for n, column in enumerate(st.columns(7, gap="small")):
-        day = first + timedelta(days=n)
-        there = [entry for entry in span.entries if entry.at.astimezone(zone).date() == day]
+    days = [first + timedelta(days=n) for n in range(7)]
+    entries = {day: [one for one in span.entries if one.at.astimezone(zone).date() == day] for day in days}
+    widths = [3 if entries[day] else 1 for day in days]
+    for n, (day, column) in enumerate(zip(days, st.columns(widths, gap="small"), strict=True)):
+        there = entries[day]
         total = sum(one.count for one in span.counts if one.day == day)
         with column, st.container(border=True, key=f"calendar-{n}"):
             st.markdown(f"**{day:%a} {day.day}**" + (" today" if day == today else ""))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 
 import streamlit as st
 
 from admin_app.ui import access, analytics_tabs, words
-from admin_app.ui.widgets import attempt
+from admin_app.ui.widgets import attempt, tabs
 from forwarder_core.domain.analytics import Period
 from forwarder_core.services import analytics, analytics_days, analytics_tables
 from forwarder_core.services.analytics import View
@@ -28,15 +29,13 @@ def show() -> None:
         _export(view)
     _numbers(view)
     shown = "Accounts" if "account" in st.query_params else "Overview"
-    overview, connections, accounts, system = st.tabs(["Overview", "Connections", "Accounts", "System"], default=shown)
-    with overview:
-        analytics_tabs.overview(view)
-    with connections:
-        analytics_tabs.connections(view)
-    with accounts:
-        analytics_tabs.accounts(view)
-    with system:
-        analytics_tabs.system(view)
+    drawn = {
+        "Overview": partial(analytics_tabs.overview, view),
+        "Connections": partial(analytics_tabs.connections, view),
+        "Accounts": partial(analytics_tabs.accounts, view),
+        "System": partial(analytics_tabs.system, view),
+    }
+    tabs(drawn, key="analytics-tab", first=shown)
     st.caption(f"Days are those of {core.settings.timezone}. A post counts on the day it was forwarded or failed.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import streamlit as st
 
@@ -18,7 +19,7 @@ from admin_app.ui import (
     rule_fields,
     words,
 )
-from admin_app.ui.widgets import attempt, badge, platform_badge, say_later
+from admin_app.ui.widgets import attempt, badge, platform_badge, say_later, tabs
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.domain.jobs import JobStatus, WaitReason
 from forwarder_core.domain.posts import Decision, SourcePost, Verdict
@@ -32,6 +33,7 @@ _RECENT = 50  # jobs and posts shown, functional specification 5.2.3
 def show(connection_id: int) -> None:
     core = access.core()
     places.link("connections", "All connections", icon=":material/arrow_back:")
+    connection_actions.carry_out(connection_id, "page")
     known = attempt(lambda: connections.get(core, connection_id))
     if known is None:
         return
@@ -52,32 +54,27 @@ def show(connection_id: int) -> None:
     connection_facts.details(view)
     _last_look(known)
     _next_posts(known)
-    at_jobs, at_posts, at_days, at_trials, at_old = st.tabs(
-        ["Jobs", "Posts and why", "Last 30 days", "Dry runs", "Old posts"]
-    )
-    with at_jobs:
-        _jobs(known)
-    with at_posts:
-        _posts(known)
-    with at_days:
-        _last_days(known)
-    with at_trials:
-        dry_run.panel(known.id)
-    with at_old:
-        _old_posts(known)
+    drawn = {
+        "Jobs": partial(_jobs, known),
+        "Posts and why": partial(_posts, known),
+        "Last 30 days": partial(_last_days, known),
+        "Dry runs": partial(dry_run.panel, known.id),
+        "Old posts": partial(_old_posts, known),
+    }
+    tabs(drawn, key="connection-tab")
 
 
 def _numbers(view: ConnectionView) -> None:
     core = access.core()
     now = core.clock.now()
-    rate = view.succeeded + view.failed
-    open_ = view.forwarded - rate - view.jobs.get(JobStatus.CANCELLED, 0)
+    rate = view.success_7_days
+    open_ = view.forwarded - view.succeeded - view.failed - view.jobs.get(JobStatus.CANCELLED, 0)
     next_look = view.next_look_at
     facts = (
         ("Published", f"{view.succeeded:,}"),
         ("Failed", f"{view.failed:,}"),
         ("Under way", f"{open_:,}"),
-        ("Success", f"{100 * view.succeeded / rate:.0f} %" if rate else "–"),
+        ("Success, 7 days", "–" if rate is None else f"{rate:g} %"),
         ("Next look", _ahead(next_look, now) if view.connection.looks_by_itself else "when asked"),
         ("Last run", words.ago(view.last_run_at, now)),
     )
@@ -114,14 +111,18 @@ def _ahead(at: datetime | None, now: datetime) -> str:
     return f"in {words.span((at - now).total_seconds())}" if at > now else "now"
 
 
-@st.fragment(run_every=live.EVERY)
 def _last_look(known: Connection) -> None:
-    """What the look this tab asked for brought, as it goes on."""
     asked = st.session_state.get(connection_actions.LOOKED)
-    if not asked or asked[0] != known.id:
-        return
+    if asked and asked[0] == known.id:
+        _look(asked[1])
+
+
+@st.fragment(run_every=live.EVERY)
+def _look(request_id: int) -> None:
+    """What the look this tab asked for brought, as it goes on."""
+    access.require_user(is_use=False)
     core = access.core()
-    look = attempt(lambda: polling.get(core, asked[1]))
+    look = attempt(lambda: polling.get(core, request_id))
     if look is None:
         return
     with st.container(border=True):

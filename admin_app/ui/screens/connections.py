@@ -8,7 +8,7 @@ import streamlit as st
 
 from admin_app.ui import access, connection_actions, places, words
 from admin_app.ui.screens import connection, wizard
-from admin_app.ui.widgets import badge, platform_badge
+from admin_app.ui.widgets import badge_of, platform_badge
 from forwarder_core.domain.connections import Connection, ConnectionStatus
 from forwarder_core.services import connections, overview
 from forwarder_core.services.overview import ConnectionView
@@ -52,26 +52,41 @@ def _page_of(found: list[Connection]) -> list[Connection]:
 
 
 def connection_cards(views: list[ConnectionView], *, key: str, can_delete: bool = False) -> None:
-    now = access.core().clock.now()
     for view in views:
-        c = view.connection
-        with st.container(border=True, key=f"connection-{key}-{c.id}"):
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                badge(words.CONNECTION[c.status])
-                places.link("connections", words.plain(c.name), id=str(c.id))
-            ends = (f"{platform_badge(e.platform)} {words.plain(e.alias)}" for e in (view.source, view.destination))
-            st.markdown(" → ".join(ends))
-            st.caption(" · ".join(_facts(view, now)))
-            if c.status_reason:
-                st.warning(words.plain(c.status_reason), icon=":material/warning:")
-            connection_actions.buttons(c, key, platform=view.destination.platform, can_delete=can_delete)
+        _card(view.connection.id, [view], key, can_delete)
+
+
+@st.fragment
+def _card(connection_id: int, read: list[ConnectionView], key: str, can_delete: bool) -> None:
+    """A press draws this card anew and no other. `read`: what the list has read of it, for the first time only."""
+    core = access.core()
+    with st.container(border=True, key=f"connection-{key}-{connection_id}"):
+        is_changed = connection_actions.carry_out(connection_id, key)
+        if not read and not is_changed:
+            access.require_user()
+        view = read.pop() if read and not is_changed else _view(connection_id)
+        c, now = view.connection, core.clock.now()
+        places.link("connections", words.plain(c.name), id=str(c.id))
+        ends = (f"{platform_badge(e.platform)} {words.plain(e.alias)}" for e in (view.source, view.destination))
+        st.markdown(
+            f"{badge_of(words.CONNECTION[c.status])} {' → '.join(ends)}  \n:small[{' · '.join(_facts(view, now))}]"
+        )
+        if c.status_reason:
+            st.warning(words.plain(c.status_reason), icon=":material/warning:")
+        connection_actions.buttons(c, key, platform=view.destination.platform, can_delete=can_delete)
+
+
+def _view(connection_id: int) -> ConnectionView:
+    core = access.core()
+    (view,) = overview.connection_views(core, [connections.get(core, connection_id)])
+    return view
 
 
 def _facts(view: ConnectionView, now: datetime) -> list[str]:
-    rate = view.succeeded + view.failed
+    rate = view.success_7_days
     facts = [
         f"{words.count(view.forwarded, 'post')} taken on",
-        f"{100 * view.succeeded / rate:.0f} % succeeded" if rate else "nothing finished yet",
+        "nothing ended in 7 days" if rate is None else f"{rate:g} % succeeded in 7 days",
     ]
     if view.last_run_at is not None:
         facts.append(f"last run {words.ago(view.last_run_at, now)}")

@@ -6,15 +6,15 @@ One job with everything that happened to it is `job`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
 
 import streamlit as st
 
-from admin_app.ui import access, places, words
+from admin_app.ui import access, days, places, words
 from admin_app.ui.live import EVERY, is_web
 from admin_app.ui.screens import job
-from admin_app.ui.widgets import attempt, say_later
+from admin_app.ui.widgets import attempt, badge_column, say_later
+from forwarder_core.domain.analytics import bounds
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.services import accounts, bulk, connections, jobs
 from forwarder_core.services.bulk import Cause
@@ -88,15 +88,7 @@ def _usual_view() -> str:
     asked = st.query_params
     if asked.get("status") == JobStatus.DEAD:
         return _DEAD
-    return _HISTORY if any(asked.get(name) for name in ("error", "connection", "from")) else _ACTIVE
-
-
-def _days_asked() -> list[date]:
-    """`?from=` and `?to=`, days of the installation's zone."""
-    try:
-        return [date.fromisoformat(st.query_params[name]) for name in ("from", "to") if name in st.query_params]
-    except ValueError:
-        return []
+    return _HISTORY if any(asked.get(name) for name in ("error", "connection", "from", "ended_from")) else _ACTIVE
 
 
 def _filters(view: str) -> Wanted:
@@ -113,9 +105,8 @@ def _filters(view: str) -> Wanted:
         )
         states = [s for s in JobStatus if s.value in _VIEWS[view] or view == _HISTORY]
         status = st.selectbox("Status", ["All", *states], format_func=_word, key=f"jobs-status-{view}")
-        days = st.date_input("Created", [*_days_asked()], format="YYYY-MM-DD", key="jobs-days")
+        since, until = days.field("Created", "jobs-days")
         q = st.text_input("Search", placeholder="Caption, or a number", key="jobs-q")
-    since, until = _span(days, core.settings.zone)
     account = st.query_params.get("account", "")
     account_id = int(account) if account.isdigit() and len(account) < 19 else None
     if account_id is not None and (owner := attempt(lambda: accounts.get(core, account_id))) is not None:
@@ -125,6 +116,9 @@ def _filters(view: str) -> Wanted:
                 del st.query_params["account"]
                 st.rerun()
     chosen = _VIEWS[view] if status == "All" else (str(status),)
+    first, last, hour = _ended()
+    if first and not chosen:
+        chosen = (JobStatus.SUCCESS, JobStatus.DEAD)  # what a mark of the analytics counts
     return Wanted(
         status=chosen,
         connection_id=connection or None,
@@ -132,8 +126,32 @@ def _filters(view: str) -> Wanted:
         error=_error_filter(),
         since=since,
         until=until,
+        ended_since=first,
+        ended_until=last,
+        ended_hour=hour,
         q=(q or "").replace("\x00", "").strip() or None,
     )
+
+
+def _ended() -> tuple[datetime | None, datetime | None, int | None]:
+    """`?ended_from=`, `?ended_to=` and `?hour=` in the address, as marks of the analytics have them: days, and an hour
+    of each."""
+    asked = st.query_params
+    try:
+        first, last = (date.fromisoformat(asked[name]) for name in ("ended_from", "ended_to"))
+        since, until = bounds(first, last, access.core().settings.zone)
+    except (KeyError, ValueError, OverflowError):
+        return None, None, None
+    hour = places.hour()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        which = f"on {first}" if first == last else f"from {first} to {last}"
+        at = "" if hour is None else f", from {hour:02}:00 to {(hour + 1) % 24:02}:00"
+        st.markdown(f"Jobs that ended **{which}{at}**", width="content")
+        if st.button("Show all days", icon=":material/close:"):
+            for name in ("ended_from", "ended_to", "hour"):
+                asked.pop(name, None)
+            st.rerun()
+    return since, until, hour
 
 
 def _error_filter() -> str | None:
@@ -147,15 +165,6 @@ def _error_filter() -> str | None:
             del st.query_params["error"]
             st.rerun()
     return error
-
-
-def _span(days: object, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
-    """From the first day's beginning to the last one's end; while only one is chosen, from it on."""
-    if not isinstance(days, tuple) or not days:
-        return None, None
-    first, *rest = (day for day in days if isinstance(day, date))
-    since = datetime.combine(first, time(), zone)
-    return since, datetime.combine(rest[0], time(), zone) + timedelta(days=1) if rest else None
 
 
 def _word(status: str) -> str:
@@ -172,6 +181,7 @@ def _pick(shown: list[JobView], table: Callable[[list[JobView]], dict[str, list[
         key=key,
         placeholder="",
         column_config={
+            "Status": badge_column(words.JOB.values()),
             "Progress": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="percent"),
             "Source": st.column_config.LinkColumn(display_text="open"),
             "Destination": st.column_config.LinkColumn(display_text="open"),
@@ -188,7 +198,7 @@ def _moving_table(views: list[JobView]) -> dict[str, list[object]]:
     zone = access.core().settings.zone
     return {
         "Job": [v.job.id for v in views],
-        "Status": [words.JOB[v.job.status].word for v in views],
+        "Status": [[words.JOB[v.job.status].word] for v in views],
         "Connection": [v.connection_name for v in views],
         "Step": [words.STEP[v.job.step] if v.job.step else "" for v in views],
         "Progress": [v.job.progress if v.job.status is JobStatus.RUNNING else None for v in views],
@@ -206,15 +216,15 @@ def _table(views: list[JobView]) -> dict[str, list[object]]:
     zone = access.core().settings.zone
     return {
         "Job": [v.job.id for v in views],
-        "Status": [words.JOB[v.job.status].word for v in views],
+        "Status": [[words.JOB[v.job.status].word] for v in views],
         "Connection": [v.connection_name for v in views],
         "Source": [v.source_url if is_web(v.source_url) else None for v in views],
         "Destination": [v.job.destination_url if is_web(v.job.destination_url or "") else None for v in views],
-        "Caption": [words.short(v.caption, 60) for v in views],
-        "Error": [v.job.failure.message if v.job.failure else "" for v in views],
-        "Attempts": [v.job.attempts for v in views],
         "Created": [words.clock_time(v.job.created_at, zone) for v in views],
         "Duration": [_duration(v) for v in views],
+        "Attempts": [v.job.attempts for v in views],
+        "Error": [v.job.failure.message if v.job.failure else "" for v in views],
+        "Caption": [words.short(v.caption, 60) for v in views],
     }
 
 
@@ -232,11 +242,11 @@ def _dead_table(views: list[JobView]) -> dict[str, list[object]]:
         "Job": [v.job.id for v in views],
         "Connection": [v.connection_name for v in views],
         "Source post": [v.source_post_id for v in views],
-        "Source": [v.source_url if is_web(v.source_url) else None for v in views],
         "Final error": [v.job.failure.code if v.job.failure else "" for v in views],
-        "Message": [v.job.failure.message if v.job.failure else "" for v in views],
         "Attempts": [v.job.attempts for v in views],
         "Failed at": [words.clock_time(v.job.completed_at, zone) for v in views],
+        "Source": [v.source_url if is_web(v.source_url) else None for v in views],
+        "Message": [v.job.failure.message if v.job.failure else "" for v in views],
     }
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Any
 
 import streamlit as st
 
-from admin_app.ui import access, places, words
-from forwarder_core.domain.analytics import bounds
-from forwarder_core.services import connections, overview
+from admin_app.ui import access, days, places, words
+from admin_app.ui.widgets import badge_column
+from forwarder_core.services import accounts, connections, overview
 
 _LEVELS = ["All", "info", "warning", "error", "critical"]
 _PAGE, _FEW = 200, 16
@@ -19,17 +18,15 @@ def show() -> None:
     core = access.core()
     st.title("Logs")
     known = {c.id: c.name for c in connections.page(core, limit=1_000)}
+    owners = {a.id: a.alias for a in accounts.page(core, limit=1_000)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         q = st.text_input("Search", placeholder="Words in the message", key="logs-q")
         level = st.selectbox("Level", _LEVELS, format_func=str.capitalize, key="logs-level")
-        asked = [0, *known].index(_asked("connection")) if _asked("connection") in known else 0
-        connection = st.selectbox("Connection", [0, *known], asked, format_func=lambda i: known.get(i, "All"),
-                                  key="logs-connection")  # fmt: skip
+        connection = _chosen("Connection", known)
+        account = _chosen("Account", owners)
         job = st.text_input("Job", st.query_params.get("job_id", ""), key="logs-job", placeholder="Number")
         code = st.text_input("Error", st.query_params.get("error", ""), key="logs-code", placeholder="quota_exhausted")
-    since, until = _of_days()
-    if account := _asked("account"):
-        st.caption(f"Only what was written about account {account}.")
+        since, until = days.field("Days", "logs-days")
     rows = overview.logs(
         core,
         limit=_PAGE,
@@ -41,6 +38,7 @@ def show() -> None:
         code=code.replace("\x00", "").strip() or None,
         since=since,
         until=until,
+        hour=days.hour_note("logs"),
     )
     if not rows:
         st.info("There is no such message.")
@@ -56,7 +54,7 @@ def _table(rows: list[dict[str, Any]], known: dict[int, str]) -> None:
     picked = st.dataframe(
         {
             "Time": [words.clock_time(row["at"], zone) for row in rows],
-            "Level": [str(row["level"]).capitalize() for row in rows],
+            "Level": [[str(row["level"]).capitalize()] for row in rows],
             "Job": [str(row["job_id"] or "") for row in rows],
             "Connection": [known.get(row["connection_id"], "") for row in rows],
             "Error": [row["code"] or "" for row in rows],
@@ -67,6 +65,7 @@ def _table(rows: list[dict[str, Any]], known: dict[int, str]) -> None:
         height=640 if len(rows) > _FEW else "auto",
         on_select="rerun",
         selection_mode="single-row",
+        column_config={"Level": badge_column(words.LEVEL.values())},
         key=f"logs-table-{rows[0]['id']}-{len(rows)}",
     )
     st.caption("Select a row to read the whole message.")
@@ -77,20 +76,9 @@ def _table(rows: list[dict[str, Any]], known: dict[int, str]) -> None:
                 places.link("jobs", f"Job {job_id}", icon=":material/list_alt:", id=str(job_id))
 
 
-def _asked(name: str) -> int:
-    """The number a link led here with; 0: none."""
-    said = st.query_params.get(name, "")
-    return int(said) if said.isdigit() and len(said) < 19 else 0
-
-
-def _of_days() -> tuple[datetime | None, datetime | None]:
-    """The days a chart led here with, `from` and `to` of the address, and how to be rid of them."""
-    try:
-        first, last = (date.fromisoformat(st.query_params[name]) for name in ("from", "to"))
-    except (KeyError, ValueError):
-        return None, None
-    since, until = bounds(first, last, access.core().settings.zone)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Of {first} to {last}.")
-        places.link("logs", "All days", icon=":material/close:")
-    return since, until
+def _chosen(label: str, known: dict[int, str]) -> int:
+    """Of these by id, the one the address names to begin with; 0: all."""
+    name = label.lower()
+    asked = places.number(name)
+    at = [0, *known].index(asked) if asked in known else 0
+    return st.selectbox(label, [0, *known], at, format_func=lambda id_: known.get(id_, "All"), key=f"logs-{name}")

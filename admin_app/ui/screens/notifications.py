@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from admin_app.ui import access, places, telegram_commands, webhook_forms, words
-from admin_app.ui.widgets import attempt, say_later
+from admin_app.ui.widgets import attempt, badge_column, say_later, tabs
 from admin_app.ui.words import Look
 from forwarder_core.errors import Severity
 from forwarder_core.services import notifying, telegram_settings
@@ -30,21 +30,15 @@ DELIVERY = {
 def show() -> None:
     st.title("Notifications")
     alerts_trouble(is_here=True)
-    history, telegram, commands, hooks, mail, kinds = st.tabs(
-        ["History", "Telegram", "Commands", "Webhooks", "E-mail", "Kinds of alerts"]
-    )
-    with history:
-        _history()
-    with telegram:
-        telegram_form()
-    with commands:
-        telegram_commands.show()
-    with hooks:
-        webhook_forms.hooks()
-    with mail:
-        webhook_forms.mail()
-    with kinds:
-        _kinds()
+    drawn = {
+        "History": _history,
+        "Telegram": telegram_form,
+        "Commands": telegram_commands.show,
+        "Webhooks": webhook_forms.hooks,
+        "E-mail": webhook_forms.mail,
+        "Kinds of alerts": kinds_form,
+    }
+    tabs(drawn, key="notifications-tab")
 
 
 def alerts_trouble(*, is_here: bool = False) -> None:
@@ -54,24 +48,28 @@ def alerts_trouble(*, is_here: bool = False) -> None:
         since = words.clock_time(datetime.fromisoformat(state.problem.since), access.core().settings.zone)
         st.error(
             f"**Alerts cannot be sent** since {words.plain(since)}: {words.plain(state.problem.text)}  \n"
-            f"What to do: {words.plain(state.problem.action)} {state.waiting} wait.",
+            f"What to do: {words.plain(state.problem.action)} {_many(state.waiting)}.",
             icon=":material/notifications_off:",
         )
     elif state.failed:
-        st.warning(f"{state.failed} alerts were not delivered yet; they are tried again.", icon=":material/replay:")
+        st.warning(f"Not delivered yet, tried again: {words.count(state.failed, 'alert')}.", icon=":material/replay:")
     elif state.undelivered_elsewhere:
         st.warning(
-            f"{state.undelivered_elsewhere} alerts were not taken by a webhook or the mail server yet.",
+            f"Not taken by a webhook or the mail server yet: {words.count(state.undelivered_elsewhere, 'alert')}.",
             icon=":material/replay:",
         )
     elif state.is_ping_failing:
         st.warning("The dead-man ping does not arrive: see Telegram, below.", icon=":material/heart_broken:")
     elif not state.is_configured and state.waiting and not state.has_other_roads:
-        st.warning(f"Telegram is not set up: {state.waiting} alerts wait here.", icon=":material/link_off:")
+        st.warning(f"Telegram is not set up: {_many(state.waiting)} here.", icon=":material/link_off:")
     else:
         return
     if not is_here:
         places.link("notifications", "Notifications", icon=":material/notifications:")
+
+
+def _many(alerts: int) -> str:
+    return f"{words.count(alerts, 'alert')} {'waits' if alerts == 1 else 'wait'}"
 
 
 # ---- history ----------------------------------------------------------------------------------------------------
@@ -102,7 +100,7 @@ def _table(shown: list[Notification]) -> None:
         {
             "Time": [words.clock_time(n.alert.created_at, zone) for n in shown],
             "Alert": [n.title for n in shown],
-            "Delivery": [DELIVERY[n.delivery].word for n in shown],
+            "Delivery": [[DELIVERY[n.delivery].word] for n in shown],
             "About": [words.short(_told(n.text), 110) for n in shown],
             "Sent": [words.clock_time(n.alert.sent_at, zone) for n in shown],
             "Last error": [n.alert.last_error or "" for n in shown],
@@ -111,6 +109,7 @@ def _table(shown: list[Notification]) -> None:
         width="stretch",
         on_select="rerun",
         selection_mode="single-row",
+        column_config={"Delivery": badge_column(DELIVERY.values())},
         key=f"notifications-table-{shown[0].alert.id}",
     )
     st.caption("Select a row to read the whole message.")
@@ -199,7 +198,7 @@ def _save(values: dict[str, Any], said: str) -> None:
         st.rerun()
 
 
-def _kinds() -> None:
+def kinds_form() -> None:
     st.caption("What is switched off is still kept in the history.")
     with st.form("kinds", border=True):
         wanted = {}

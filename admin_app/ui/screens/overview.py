@@ -8,8 +8,9 @@ from admin_app.ui import access, captcha, first_steps, incidents, places, questi
 from admin_app.ui.live import moving_jobs
 from admin_app.ui.screens.connections import connection_cards
 from admin_app.ui.screens.notifications import alerts_trouble
+from admin_app.ui.widgets import badge_column
 from forwarder_core.services import calendars, challenges, connections, overview
-from forwarder_core.services.overview import Summary
+from forwarder_core.services.overview import Numbers
 
 
 def show() -> None:
@@ -40,6 +41,7 @@ def show() -> None:
         chosen = connections.page(core, limit=20)
         if chosen:
             connection_cards(overview.connection_views(core, chosen), key="overview")
+            places.link("connections", "All connections", icon=":material/link:")
         else:
             st.caption("There is no connection yet.")
             places.link("connections", "Create a connection", icon=":material/add:")
@@ -49,13 +51,13 @@ def show() -> None:
 @st.fragment(run_every="5s")
 def _numbers() -> None:
     access.require_user(is_use=False)
-    told = overview.summary(access.core())
+    told = overview.numbers(access.core())
     with st.grid(5, min_column_width=150):
         for label, value, help_ in _cards(told):
             st.metric(label, value, help=help_, border=True)
 
 
-def _cards(told: Summary) -> list[tuple[str, str, str]]:
+def _cards(told: Numbers) -> list[tuple[str, str, str]]:
     c, day = told.connections, told.jobs_24h
     rate = "–" if told.success_rate is None else f"{told.success_rate:g} %"
     failed, succeeded = day.get("dead", 0), day.get("success", 0)
@@ -95,10 +97,11 @@ def _recent_log() -> None:
     st.dataframe(
         {
             "Time": [words.clock_time(row["at"], core.settings.zone) for row in rows],
-            "Level": [str(row["level"]).capitalize() for row in rows],
+            "Level": [[str(row["level"]).capitalize()] for row in rows],
             "Message": [row["text"] for row in rows],
         },
         hide_index=True,
         width="stretch",
+        column_config={"Level": badge_column(words.LEVEL.values())},
     )
     places.link("logs", "All of the log")

@@ -32,7 +32,10 @@ _ASSIGNMENTS = {
 _WIDTHS = (2.4, 1.5, 2.8, 2.5, 2.5, 1.3, 4)
 _COLUMNS = ("Alias", "Type", "Host:Port", "Status", "Last Check", "Latency", "Actions")
 # On a telephone columns stand below each other, and a head above them says nothing.
-_WIDE_ONLY = "<style>@media (max-width: 640px) { .st-key-proxies-head { display: none } }</style>"
+_WIDE_ONLY = (
+    "<style>.st-key-proxies-head { padding: 0 calc(1rem + 1px) }"
+    " @media (max-width: 640px) { .st-key-proxies-head { display: none } }</style>"
+)
 _LAST = "proxies-tested"
 
 

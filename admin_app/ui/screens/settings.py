@@ -24,7 +24,7 @@ from admin_app.ui import (
     upkeep_panels,
     words,
 )
-from admin_app.ui.screens.notifications import telegram_form
+from admin_app.ui.screens.notifications import kinds_form, telegram_form
 from admin_app.ui.widgets import attempt, say_later
 from forwarder_core.services import health, overview, tunables
 from forwarder_core.services.tunables import Tunable
@@ -49,7 +49,7 @@ def show() -> None:
         _RETRIES: _retries,
         _WORKERS: _workers,
         "Platforms": _platforms,
-        "Limits and quotas": _limits,
+        "Limits": _limits,
         "API tokens": api_token_forms.show,
         "Audit log": audit_table.show,
         "Server": _server,
@@ -66,7 +66,9 @@ def _admin() -> None:
 
 def _notifications() -> None:
     telegram_form()
-    places.link("notifications", "Kinds of alerts and history", icon=":material/notifications:")
+    st.subheader("Kinds of alerts")
+    kinds_form()
+    places.link("notifications", "History and the other roads", icon=":material/notifications:")
 
 
 def _retention() -> None:
@@ -103,7 +105,8 @@ def _limits() -> None:
 
 def _group(title: str, prefixes: tuple[str, ...]) -> None:
     now = overview.tuned(access.core()).as_dict()
-    shown = [t for t in tunables.ALL.values() if t.key.startswith(prefixes) and not isinstance(t.default, Mapping)]
+    plain = [t for t in tunables.ALL.values() if not isinstance(t.default, Mapping)]
+    shown = [t for prefix in prefixes for t in plain if t.key.startswith(prefix)]
     if not shown:
         return
     st.subheader(title)
@@ -116,7 +119,8 @@ def _group(title: str, prefixes: tuple[str, ...]) -> None:
 def _field(t: Tunable, value: Any) -> Any:
     """A field of the tunable's own type; its range and its usual value stand below it."""
     if t.choices:
-        return st.selectbox(t.text, t.choices, t.choices.index(value), help=f"`{t.key}`", key=t.key)
+        at, said = t.choices.index(value), lambda choice: str(choice).replace("_", " ").capitalize()
+        return st.selectbox(t.text, t.choices, at, format_func=said, help=f"`{t.key}`", key=t.key)
     if t.check is not None:
         return st.multiselect(t.text, retry_classes.every_code(), list(value), help=f"`{t.key}`", key=t.key)
     usual = _as_typed(t.default)
@@ -169,10 +173,18 @@ def _server() -> None:
     for name, check in found.checks.items():
         icon = _STATES.get(str(check.state), ":material/remove:")
         state = str(check.state).replace("_", " ")
-        st.markdown(f"{icon} **{words.plain(name.capitalize())}**: {state}. {words.plain(check.detail)}")
+        st.markdown(
+            f"{icon} **{words.plain(name.replace('_', '-').capitalize())}**: {state}. {words.plain(check.detail)}"
+        )
     settings = core.settings
+    home = settings.home.absolute()
     facts = {
-        "Data folder": str(settings.home),
+        "Data folder": str(home),
+        "Videos": str(core.media_root.absolute()),
+        "Logs of the processes": str(home / "logs"),
+        "Reports": str(home / "reports"),
+        "Keys": str(settings.key_file.absolute()),
+        "Dagster": str(home / "dagster"),
         "Public address": settings.base_url,
         "Time zone": str(settings.zone),
     }

@@ -63,10 +63,10 @@ def show() -> None:
             _keep(said, only_sound=True)
             _go(at - 1)
         is_next = st.button("Next", icon=":material/arrow_forward:", type="primary", key="wizard-go-next")
-        if is_next and attempt(lambda: _checked(said)):
-            _keep(said)
-            _go(at + 1)
         _cancel()
+    if is_next and attempt(lambda: _checked(said)):
+        _keep(said)
+        _go(at + 1)
 
 
 def _indicator(at: int) -> None:
@@ -148,11 +148,11 @@ def _review() -> None:
     with st.container(horizontal=True, gap="small"):
         if st.button("Back", icon=":material/arrow_back:", key="wizard-go-back"):
             _go(LAST - 1)
-        if st.button("Save & Activate", icon=":material/play_arrow:", type="primary", key="wizard-go-active"):
-            _save(new, activate=True)
-        if st.button("Save as Inactive", icon=":material/save:", key="wizard-go-inactive"):
-            _save(new, activate=False)
+        is_active = st.button("Save & Activate", icon=":material/play_arrow:", type="primary", key="wizard-go-active")
+        is_inactive = st.button("Save as Inactive", icon=":material/save:", key="wizard-go-inactive")
         _cancel()
+    if is_active or is_inactive:
+        _save(new, activate=is_active)
 
 
 def _summary(new: NewConnection) -> dict[str, str]:

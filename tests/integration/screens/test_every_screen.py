@@ -37,6 +37,8 @@ SHOWN: tuple[Callable[[], None], ...] = (
     *(analytics.show, notifications.show, templates.show, utilities.show, settings.show),
 )
 VIEWS = (
+    (analytics.show, "analytics-tab", ("Connections", "Accounts", "System")),
+    (notifications.show, "notifications-tab", ("Telegram", "Commands", "Webhooks", "E-mail", "Kinds of alerts")),
     (jobs.show, "jobs-view", ("Dead letter", "History")),
     (agenda.show, "calendar-kind", ("Month",)),
     (library.show, "library-view", ("Handed in",)),
@@ -44,7 +46,7 @@ VIEWS = (
     (
         settings.show,
         "settings-view",
-        ("Notifications", "Retention", "Retry policy", "Workers", "Platforms", "Limits and quotas", "API tokens",
+        ("Notifications", "Retention", "Retry policy", "Workers", "Platforms", "Limits", "API tokens",
          "Audit log", "Server"),
     ),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from forwarder_core.services.context import Core
 from forwarder_core.services.interactive_login import State
 from tests import factories
 from tests.integration.alerts.outgoing import CHANNEL, TOKEN, tell
-from tests.integration.screens.kit import Opening, audited, challenged, press, told
+from tests.integration.screens.kit import Opening, audited, challenged, in_view, press, told
 from tests.unit.admin_app.doorway import HOSTILE, PASSWORD
 
 pytestmark = pytest.mark.slow
@@ -96,6 +96,7 @@ def test_notifications_say_that_nothing_can_be_sent(core: Core, opened: Opening)
     shown = opened(notifications.show)
     assert "Telegram is not set up: 2 alerts wait here" in told(shown)
     assert len(shown.dataframe[0].value) == 2
+    shown = in_view(opened, notifications.show, "notifications-tab", "Telegram")
     fields = {f.label: f for f in shown.text_input}
     fields["Bot token"].set_value(TOKEN)
     fields["Channel ID"].set_value(CHANNEL)
@@ -103,6 +104,7 @@ def test_notifications_say_that_nothing_can_be_sent(core: Core, opened: Opening)
     box.check()
     next(b for b in shown.button if b.label == "Save").click().run()
     assert telegram_settings.get(core).is_configured and TOKEN not in told(shown)
+    shown = in_view(opened, notifications.show, "notifications-tab", "Kinds of alerts")
     off = next(c for c in shown.checkbox if c.label == "CAPTCHA detected")
     off.uncheck()
     [b for b in shown.button if b.label == "Save"][-1].click().run()

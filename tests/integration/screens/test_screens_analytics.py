@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, date
 from typing import Any
 
 import pytest
@@ -16,17 +16,20 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.db import events
 from forwarder_core.db.tables.flow import connections as connections_table
 from forwarder_core.db.tables.flow import jobs as jobs_table
+from forwarder_core.domain.analytics import bounds
 from forwarder_core.domain.happenings import Happening, HappeningKind
 from forwarder_core.services import analytics, fixing, happenings
+from forwarder_core.services import jobs as jobs_service
 from forwarder_core.services.context import Core
 from forwarder_core.services.fixing import Remedy
 from tests import factories
-from tests.integration.screens.kit import Opening, audited, press, told
+from tests.integration.screens.kit import Opening, audited, in_view, press, told
 from tests.integration.services import seeded_history
 from tests.integration.services.seeded_history import DAYS, NOW, History
 from tests.unit.admin_app.doorway import HOSTILE
 
 pytestmark = pytest.mark.slow
+TABS = ("Overview", "Connections", "Accounts", "System")
 MARKS = [Happening(NOW, kind, HOSTILE) for kind in HappeningKind]
 
 
@@ -55,22 +58,25 @@ def test_the_figures_are_the_hand_computed_ones(core: Core, opened: Opening, his
     page = opened(screen.show)
     shown = numbers(page)
     assert (shown["Posts"], shown["Per attempt"], shown["Retries a success"]) == ("6", "50 %", "0.25")
-    assert shown["Source to destination"] == "3.3 min" and shown["… 95 % within"] == "15.7 min"
     words = told(page)
     assert "16.7 points of uptime" in words and "failed" in words
-    assert {tab.label for tab in page.tabs} == {"Overview", "Connections", "Accounts", "System"}
+    assert tuple(tab.label for tab in page.tabs) == TABS
 
 
 def test_every_figure_of_every_tab_is_the_hand_computed_one(core: Core, opened: Opening, history: History) -> None:
-    page = opened(screen.show)
+    pages = [in_view(opened, screen.show, "analytics-tab", tab) for tab in TABS]
     of_all = {"Posts": "6", "Success": "66.7 %", "Per attempt": "50 %", "Uptime": "75 %"}
     of_a = {"Posts": "4", "Success": "75 %", "Uptime": "50 %", "Retries a success": "0.33", "Duration": "6.3 min"}
     of_its_source = {"Success": "75 %", "Uptime": "50 %", "As source": "4", "As destination": "0"}
     load = {"Workers busy": "0 %", "Wait for a worker": "15 s", "Source to destination": "3.3 min"}
     expected = [*of_all.items(), ("Retries a success", "0.25"), ("Sent", "2 kB"), *of_a.items()]
     expected += [("Health, of 100", "67"), *of_its_source.items(), *load.items(), ("… 95 % within", "15.7 min")]
-    assert [(metric.label, metric.value) for metric in page.metric] == expected
-    words = told(page)
+    expected.append(("Duration", "4.9 min"))  # (60 + 120 + 960 + 30) / 4 s
+    shown = [(metric.label, metric.value) for metric in pages[0].metric]
+    above = len(of_all) + 2  # what stands above the tabs
+    shown += [(metric.label, metric.value) for page in pages[1:] for metric in page.metric[above:]]
+    assert shown == expected
+    words = "\n".join(map(told, pages))
     for said in (
         "Most posts between 13:00 and 15:00.",
         "Points of its health: success rate 30, uptime 15, token 20, last failure 2.2.",
@@ -184,22 +190,67 @@ def test_the_jobs_behind_a_mark_are_shown_by_the_address(core: Core, opened: Ope
     assert len(opened(jobs.show, status="dead").dataframe[0].value) == 2
 
 
+def test_behind_every_mark_are_the_jobs_it_counts(core: Core, opened: Opening) -> None:
+    """Also one that took three days, and one that was made the evening before."""
+    failed: list[seeded_history.Attempt] = [("27 10:00:00", "30 14:00:00", "failed", "bug", "publish_video")]
+    seeded_history.add(core, factories.add_connection(core), "27 09:59:00", failed, "dead")
+    seeded_history.write(core)
+    view = analytics.view(core, DAYS)
+    ended = ("success", "dead")
+
+    def behind(first: date, last: date, **more: Any) -> list[int]:
+        since, until = bounds(first, last, seeded_history.ZONE)
+        wanted = jobs_service.Wanted(status=ended, ended_since=since, ended_until=until, **more)
+        found = [one.job.id for one in jobs_service.page(core, wanted, limit=10)]
+        oldest_first = jobs_service.page(core, wanted, before=0, limit=10, oldest_first=True)
+        assert [one.job.id for one in oldest_first] == found[::-1] == sorted(found)
+        assert jobs_service.count(core, wanted) == len(found)
+        return found
+
+    of_days = [behind(line.day, line.day) for line in view.days]
+    assert [len(found) for found in of_days] == [line.tally.total for line in view.days] == [2, 1, 2, 2, 0]
+    of_hours = [behind(DAYS.first, DAYS.last, ended_hour=hour) for hour in range(24)]
+    assert {hour: len(found) for hour, found in enumerate(of_hours)} == view.by_hour
+    for line in view.connections:
+        assert len(behind(DAYS.first, DAYS.last, connection_id=line.named.id)) == line.tally.total
+    days = {"ended_from": "2026-03-27", "ended_to": "2026-03-31"}
+    page = opened(jobs.show, hour="14", **days)
+    assert sorted(page.dataframe[0].value["Job"], reverse=True) == of_hours[14]
+    assert len(press(page, "Show all days").dataframe[0].value) == 8
+    assert len(opened(jobs.show, status="dead", **days).dataframe[0].value) == 3
+    assert len(opened(jobs.show, ended_from="never", ended_to="2026-03-31", connection="0").dataframe) == 1
+
+
 def test_the_logs_behind_a_day_are_shown_by_the_address(core: Core, opened: Opening) -> None:
     with core.begin() as tx:
         lines = [(f"2{n} 12:00:00", f"line {n}") for n in (7, 8)]
         events.log(tx, [{"at": seeded_history.at(at), "level": "info", "text": text} for at, text in lines])
     page = opened(logs.show, **{"from": "2026-03-28", "to": "2026-03-28"})
     assert list(page.dataframe[0].value["Message"]) == ["line 8"]
+    month = {"from": "2026-03-01", "to": "2026-03-31"}
+    assert len(opened(logs.show, hour="12", **month).dataframe[0].value) == 2
+    assert not opened(logs.show, hour="11", **month).dataframe
     assert len(opened(logs.show, **{"from": "never"}).dataframe[0].value) == 2
 
 
 def test_the_logs_behind_an_account_or_a_connection_are_shown_by_the_address(core: Core, opened: Opening) -> None:
     one, other = factories.add_connection(core), factories.add_connection(core)
     with core.begin() as tx:
-        about = [{"connection_id": each.id, "account_id": each.source_account_id} for each in (one, other)]
+        nobody: dict[str, int | None] = {"account_id": None, "connection_id": None}
+        about: list[dict[str, int | None]] = [
+            {"connection_id": each.id, "account_id": each.source_account_id} for each in (one, other)
+        ]
+        about += [{**nobody, "connection_id": other.id}, {**nobody, "account_id": other.destination_account_id}]
         events.log(tx, [{"at": NOW, "level": "info", "text": f"line {n}"} | which for n, which in enumerate(about)])
-    assert list(opened(logs.show, connection=str(one.id)).dataframe[0].value["Message"]) == ["line 0"]
-    assert list(opened(logs.show, account=str(other.source_account_id)).dataframe[0].value["Message"]) == ["line 1"]
+
+    def shown(**query: int) -> list[str]:
+        page = opened(logs.show, **{name: str(value) for name, value in query.items()})
+        return list(page.dataframe[0].value["Message"]) if page.dataframe else []
+
+    assert shown(connection=one.id) == shown(account=one.destination_account_id) == ["line 0"]
+    assert shown(account=other.source_account_id) == ["line 2", "line 1"]
+    assert shown(account=other.destination_account_id) == ["line 3", "line 2", "line 1"]
+    assert shown(account=other.destination_account_id, connection=one.id) == []
 
 
 def test_every_chart_is_a_whole_one(core: Core, history: History) -> None:
@@ -217,6 +268,8 @@ def test_every_chart_is_a_whole_one(core: Core, history: History) -> None:
         charts.hours(view.by_hour),
         charts.latency(view),
         charts.retries(view.connections),
+        charts.failures(view.connections[0]),
+        charts.errors(view.accounts[0].errors),
     ]
     for chart in made:
         drawn = chart.to_dict()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from admin_app.ui.screens import connections as screen
 from forwarder_core.clock import ManualClock
@@ -32,13 +33,34 @@ def test_it_is_started_rehearsed_run_and_stopped_from_its_page(
     press(opened(screen.show, id=str(id_)), "Start")
     clock.move(60)
     feed.posts.append(factories.seen_post(clock.now(), caption=HOSTILE))
-    page = press(opened(screen.show, id=str(id_)), "Confirm run")
-    shown = told(page).replace("\\", "")
+    press(opened(screen.show, id=str(id_)), "Confirm run")
+    shown = told(on_tab(opened, id_, "Posts and why")).replace("\\", "")
     assert "It passes every rule of this connection." in shown
     assert "old posts were not asked for" in shown
     page = press(opened(screen.show, id=str(id_)), "Stop")
     assert connections.get(core, id_).status == "stopped"
     assert audited(core) == ["connection_started", "connection_run", "connection_stopped"]
+
+
+def test_a_press_on_a_card_is_shown_by_the_card_and_a_double_click_is_one_press(
+    core: Core, opened: Opening, feed: Feed, clock: ManualClock
+) -> None:
+    id_ = factories.add_connection(core, name="Harbour").id
+    page = press(opened(screen.show), "Pause")
+    assert "Paused" in told(page) and "Harbour" in page.toast[0].value
+    press(page, "Resume")  # it stands where Pause was
+    assert connections.get(core, id_).status == "paused"
+    clock.move(2)
+    assert "Active" in told(press(page, "Resume"))
+    assert audited(core) == ["connection_paused", "connection_resumed"]
+
+
+def test_what_is_in_a_popover_of_a_card_is_drawn_once_it_is_open(core: Core, opened: Opening, feed: Feed) -> None:
+    id_ = factories.add_connection(core).id
+    assert "Confirm run" not in {button.label for button in opened(screen.show).button}
+    press(opened(screen.show, view=(f"list-Run now-{id_}", True)), "Confirm run")
+    press(opened(screen.show, view=(f"list-Delete-{id_}", True)), "Delete it")
+    assert audited(core) == ["connection_run", "connection_stopped", "connection_removed"]
 
 
 def test_a_refused_start_says_everything_that_is_missing(core: Core, opened: Opening) -> None:
@@ -53,11 +75,11 @@ def test_a_dry_run_is_asked_for_cancelled_and_shown_with_its_pictures(core: Core
     id_ = factories.add_connection(core).id
     press(opened(screen.show, id=str(id_)), "Confirm dry run")
     (asked,) = dry_running.page(core, connection_id=id_)
-    press(opened(screen.show, id=str(id_)), "Cancel")
+    press(on_tab(opened, id_, "Dry runs"), "Cancel")
     assert dry_running.get(core, asked.id).state is RequestState.CANCELLED
     again = dry_running.ask(core, id_, who="admin", patience_s=0)
     _finish(core, again.id)
-    page = opened(screen.show, id=str(id_))
+    page = on_tab(opened, id_, "Dry runs")
     shown = told(page).replace("\\", "")
     assert "Upscaled to 1080x1920" in shown and "has this post already" in shown
     assert "Deleted with the media." not in shown, "the picture is there"
@@ -67,7 +89,7 @@ def test_old_posts_are_asked_for_by_form(core: Core, opened: Opening, feed: Feed
     feed.posts = [factories.seen_post(factories.later(core, -86_400 * n)) for n in range(1, 4)]
     id_ = connections.start(core, factories.add_connection(core, status="stopped", started_at=None).id).id
     clock.move(60)
-    press(opened(screen.show, id=str(id_)), "Forward them")
+    press(on_tab(opened, id_, "Old posts"), "Forward them")
     assert len(connections.seen_posts(core, id_)) == 3
     assert {d.rule for _, d in connections.seen_posts(core, id_)} == {"backfill"}
 
@@ -75,6 +97,10 @@ def test_old_posts_are_asked_for_by_form(core: Core, opened: Opening, feed: Feed
 def test_one_that_is_not_there_says_so(core: Core, opened: Opening) -> None:
     assert "There is no connection 99" in told(opened(screen.show, id="99"))
     assert "There is no connection here yet." in told(opened(screen.show))
+
+
+def on_tab(opened: Opening, connection_id: int, tab: str) -> AppTest:
+    return opened(screen.show, view=("connection-tab", tab), id=str(connection_id))
 
 
 def _finish(core: Core, dry_run_id: int) -> None:

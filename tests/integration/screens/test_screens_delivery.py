@@ -122,7 +122,8 @@ def test_posts_are_downloaded_by_form_shown_and_cancelled(
 
 def test_the_pages_of_a_connection_and_of_its_account_show_their_last_days(core: Core, opened: Opening) -> None:
     made = factories.add_connection(core)
-    shown = told(opened(lambda: connection.show(made.id)))
+    days = ("connection-tab", "Last 30 days")
+    shown = told(opened(lambda: connection.show(made.id), view=days))
     assert "Its days show here once it forwards." in shown
     source = accounts.get(core, made.source_account_id)
     page = opened(lambda: account.show(source))

@@ -175,7 +175,8 @@ def test_a_line_about_a_job_is_one_about_its_connection(core: Core, opened: Open
     journal.about(account_id=connection.source_account_id).info("Signed in again")
     assert [row["text"] for row in overviews.logs(core, connection_id=connection.id)] == ["Half of it has arrived"]
     table = opened(logs.show).dataframe[0].value
-    assert list(table["Connection"]) == ["", HOSTILE] and list(table["Level"]) == ["Info", "Warning"]
+    assert list(table["Connection"]) == ["", HOSTILE]
+    assert [list(cell) for cell in table["Level"]] == [["Info"], ["Warning"]]
     assert "no such message" in told(opened(logs.show, error="quota_exhausted"))
 
 

@@ -71,14 +71,15 @@ def test_a_post_is_dropped_from_the_list(core: Core, opened: Opening) -> None:
     post = factories.add_post(core, connection.source_account_id)
     with core.begin() as tx:
         posts.decide(tx, connection.id, {post: Decision(Verdict.TOO_LATE, "max_age_h")}, core.clock.now())
-    page = press(opened(screen.show, id=str(connection.id)), "Drop for ever")
+    on_posts = ("connection-tab", "Posts and why")
+    page = press(opened(screen.show, id=str(connection.id), view=on_posts), "Drop for ever")
     assert "Drop for ever" not in [button.label for button in page.button]
 
 
 def test_limits_and_quotas_stand_in_settings_and_a_limit_is_changed_there(core: Core, opened: Opening) -> None:
     factories.add_connection(core)
     page = opened(settings.show)
-    page.session_state["settings-view"] = "Limits and quotas"
+    page.session_state["settings-view"] = "Limits"
     page.run()
     assert page.dataframe and not page.exception
     page.selectbox(key="limits-platform").set_value("youtube").run()

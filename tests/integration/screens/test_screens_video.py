@@ -28,7 +28,8 @@ def test_the_templates_are_shown_with_where_they_came_from(core: Core, opened: O
 
 def test_a_connections_video_is_changed_after_a_preview(core: Core, opened: Opening) -> None:
     connection = factories.add_connection(core)
-    assert press(opened(connections.show), "Video").button(key=f"save-video-{connection.id}")
+    listed = opened(connections.show, view=(f"list-Edit-{connection.id}", True))
+    assert press(listed, "Video").button(key=f"save-video-{connection.id}")
     test = opened(lambda: video_options.edit(connection, "youtube"))  # a test's click runs the whole page again
     key = f"video-{connection.id}"
     assert "processor time a minute" in " ".join(test.selectbox(key=f"{key}-size").options)

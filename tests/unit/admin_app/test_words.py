@@ -63,3 +63,16 @@ def test_long_text_is_cut() -> None:
 def test_only_addresses_of_the_web_become_links(url: str) -> None:
     assert not is_web(url)
     assert is_web("https://www.instagram.com/reel/C2xYz/?a=b&c=d")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("media.max_duration_s", "Media: most duration (s)"),
+        ("media.min_fps", "Media: least frames a second"),
+        ("text.title_chars", "Text: title (characters)"),
+        ("quotas.uploads", "Quotas: uploads"),
+    ],
+)
+def test_a_limit_is_named_as_a_person_says_it(name: str, said: str) -> None:
+    assert words.limit(name) == said
