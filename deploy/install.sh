@@ -106,7 +106,8 @@ lay_out() {
   say "release $1"
   act rm -rf "$target"
   act install -d -m 0755 "$target"
-  act tar -C "$HERE" --exclude=./.git --exclude=./.venv --exclude=./.cache --exclude=./data -cf "$target.tar" .
+  act tar -C "$HERE" --exclude=./.git --exclude=./.venv --exclude=./.cache --exclude=./.env \
+    --exclude=./secrets --exclude=./data -cf "$target.tar" .
   act tar -C "$target" --no-same-owner -xf "$target.tar"
   act rm -f "$target.tar"
   act "$target/run" setup

@@ -9,6 +9,7 @@ import pytest
 
 from forwarder_core.cli.__main__ import COMMANDS
 from forwarder_core.cli.settings_doc import alerts_table, codes_table, columns_table, table, tunables_table
+from tests.e2e.screenshots import FEW
 
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 NAME = re.compile(r"^\| `([^`]+)`", re.MULTILINE)
@@ -62,6 +63,12 @@ def test_no_link_leads_nowhere(root: Path, pages: dict[str, str]) -> None:
         if not (root / page).parent.joinpath(target).exists()
     ]
     assert not dead
+
+
+def test_every_picture_is_shown_and_made_by_the_command(root: Path, pages: dict[str, str]) -> None:
+    shown = set(re.findall(r"!\[[^\]]{12,}\]\(screenshots/([a-z-]+)\.png\)", "".join(pages.values())))
+    there = {path.stem for path in (root / "docs" / "screenshots").glob("*.png")}
+    assert shown == there == {shot.name for shot in FEW}, "each with words for whoever does not see it"
 
 
 def test_every_page_is_in_the_index(pages: dict[str, str]) -> None:
