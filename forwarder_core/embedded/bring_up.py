@@ -25,12 +25,13 @@ from forwarder_core.embedded.postgres import Cluster
 from forwarder_core.embedded.stack import (
     Part,
     StackPorts,
+    Stems,
     bound_to,
     reachable_as,
     stages,
     webserver_url,
 )
-from forwarder_core.embedded.supervisor import Report, Supervisor
+from forwarder_core.embedded.supervisor import Process, Report, Supervisor
 from forwarder_core.errors import DiskFull, StartError
 from forwarder_core.settings import Settings
 
@@ -82,6 +83,7 @@ def bring_up(plan: Plan, *, prepare: Prepare, report: Report) -> Iterator[Runnin
 
 
 def _start(plan: Plan, prepare: Prepare, supervisor: Supervisor) -> Running:
+    stems = _sow(plan, supervisor)
     databases = open_databases(plan.settings, supervisor)
     supervisor.report("database ready")
     bind = f"{bound_to(plan.settings).host}:{plan.ports.door}"
@@ -92,14 +94,10 @@ def _start(plan: Plan, prepare: Prepare, supervisor: Supervisor) -> Running:
         dagster_database=databases.dagster,
         webserver=webserver_url(plan.ports),
     ) | dict(plan.env)
-    await_schema = begin_dagster_schema(supervisor, databases, env)
+    await_schema = begin_dagster_schema(supervisor, databases, env, stems.dagsters if stems else None)
     prepare(settings, databases)
     supervisor.report("tables ready")
-    for stage in stages(settings, plan.ports, env, plan.parts):
-        if stage[0].name == Part.DAEMON:
-            await_schema()
-        supervisor.start(*stage)
-        supervisor.report(f"{', '.join(process.name for process in stage)} ready")
+    _start_stages(stages(settings, plan.ports, env, plan.parts, stems), supervisor, await_schema)
     return Running(
         supervisor=supervisor,
         settings=settings,
@@ -108,6 +106,31 @@ def _start(plan: Plan, prepare: Prepare, supervisor: Supervisor) -> Running:
         state=_state(settings, plan, databases),
         env=env,
     )
+
+
+def _start_stages(planned: list[list[Process]], supervisor: Supervisor, await_schema: Callable[[], None]) -> None:
+    """One after the other, but for the door: it takes longest and nobody asks it, so it is waited for last."""
+    doors = []
+    for stage in planned:
+        if stage[0].name == Part.DAEMON:
+            await_schema()
+        doors += [supervisor.sow(process) for process in stage if process.name == Part.DOOR]
+        others = [process for process in stage if process.name != Part.DOOR]
+        supervisor.start(*others)
+        supervisor.report(f"{', '.join(process.name for process in others)} ready")
+    for await_ready in doors:
+        await_ready()
+        supervisor.report(f"{Part.DOOR} ready")
+
+
+def _sow(plan: Plan, supervisor: Supervisor) -> Stems | None:
+    """Have the stems begin with their imports while the database starts, whose address they need not know."""
+    stems = Stems.here() if set(plan.parts) - {Part.SIMULATOR} else None
+    if stems is not None:
+        folder = plan.settings.home / "dagster"
+        env = child_environment(plan.settings, dagster_home=folder, dagster_database="", webserver="")
+        supervisor.sow(*stems.processes(env | dict(plan.env)))
+    return stems
 
 
 def open_databases(settings: Settings, supervisor: Supervisor) -> Databases:

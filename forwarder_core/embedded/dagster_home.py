@@ -20,6 +20,7 @@ import yaml
 
 from forwarder_core.embedded.databases import Databases
 from forwarder_core.embedded.environment import ROOT
+from forwarder_core.embedded.offshoots import Stem
 from forwarder_core.embedded.ports import LOOPBACK
 from forwarder_core.embedded.spawn import Command
 from forwarder_core.embedded.supervisor import Process, Supervisor
@@ -80,7 +81,9 @@ def launcher_folder(settings: Settings) -> Path:
     return settings.home / "launcher"
 
 
-def begin_dagster_schema(supervisor: Supervisor, databases: Databases, env: Mapping[str, str]) -> Callable[[], None]:
+def begin_dagster_schema(
+    supervisor: Supervisor, databases: Databases, env: Mapping[str, str], stem: Stem | None = None
+) -> Callable[[], None]:
     """Have Dagster make or upgrade its tables, once per version of Dagster. The answer waits for the end of it.
 
     Left to itself each of its processes makes them when it finds none, and two at once fail.
@@ -90,7 +93,8 @@ def begin_dagster_schema(supervisor: Supervisor, databases: Databases, env: Mapp
     if stamp.exists() and stamp.read_text("utf-8") == wanted:
         return lambda: None
     command = Command(argv=(sys.executable, "-m", "dagster", "instance", "migrate"), cwd=ROOT, env=env)
-    await_end = supervisor.begin(Process(name="dagster-schema", command=command, deadline_s=_SCHEMA_DEADLINE_S))
+    process = Process(name="dagster-schema", command=command, deadline_s=_SCHEMA_DEADLINE_S, of=stem)
+    await_end = supervisor.begin(process)
 
     def done() -> None:
         await_end()

@@ -39,3 +39,9 @@ def child_environment(
         "DAGSTER_PG_URL": dagster_database,
         "DAGSTER_WEBSERVER_URL": webserver,
     }
+
+
+def take_on(env: Mapping[str, str]) -> None:
+    """Have this process see that environment and nothing else, as a program started with it does."""
+    os.environ.clear()
+    os.environ.update(env)

@@ -8,11 +8,9 @@ thread, or the child dies with whichever thread it was.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-_PR_SET_PDEATHSIG = 1
+from forwarder_core.embedded.forking import following
+
 _POLL_S = 0.02
 _TAIL_BYTES = 16_384
 
@@ -44,36 +43,24 @@ class Command:
     stop_signal: signal.Signals = signal.SIGTERM
 
 
-def spawn(command: Command, log: IO[bytes] | int) -> subprocess.Popen[bytes]:
+def spawn(
+    command: Command, log: IO[bytes] | int, stdin: IO[bytes] | int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     """Start it in its own session, its output in `log`; it gets its stop signal when we die, however we die."""
     # setuid clears the parent-death signal; preexec_fn runs after setuid, so it is set there.
     return subprocess.Popen(
         command.argv,
         cwd=command.cwd,
         env=None if command.env is None else dict(command.env),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_die_with_parent(command.stop_signal),
+        preexec_fn=following(os.getpid(), command.stop_signal),
         user=command.user.uid if command.user else None,
         group=command.user.gid if command.user else None,
         extra_groups=[] if command.user else None,
     )
-
-
-def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
-
-    def in_child() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(number))
-        if os.getppid() != parent:  # it died between fork and prctl
-            os._exit(1)
-
-    return in_child
 
 
 def stop(child: subprocess.Popen[bytes], number: signal.Signals, grace_s: float) -> None:

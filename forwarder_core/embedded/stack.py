@@ -17,6 +17,7 @@ from pathlib import Path
 from forwarder_core.embedded import ports as tcp
 from forwarder_core.embedded.dagster_home import LOCATION, launcher_folder
 from forwarder_core.embedded.environment import ROOT
+from forwarder_core.embedded.offshoots import Stem
 from forwarder_core.embedded.readiness import Ready, accepts, answers, listens
 from forwarder_core.embedded.spawn import Command
 from forwarder_core.embedded.supervisor import Process
@@ -26,6 +27,7 @@ DAGSTER_PREFIX = "/dagster"
 _LOG_FORMAT = ("--log-format", "json")
 _CODE_SERVER_GRACE_S = 15.0  # its runs get the signal and write their last row
 _LAUNCHER_GRACE_S = 20.0  # it gives its runs 15 s
+_ROOM = " " * 1_000  # for the longest command line of a fork, with the path of a home in it
 
 
 class Part(StrEnum):
@@ -41,6 +43,31 @@ class Part(StrEnum):
 REAL = frozenset(Part) - {Part.SIMULATOR}
 DEMO = frozenset(Part)
 ONCE = DEMO - {Part.WEBSERVER, Part.DOOR}
+
+
+@dataclass(frozen=True, slots=True)
+class Stems:
+    """What the services are forked from. `dagsters` is forked from `services`, and has Dagster and all that runs need
+    besides; the door and the keeper do without."""
+
+    services: Stem
+    dagsters: Stem
+
+    @classmethod
+    def here(cls) -> Stems | None:
+        """None where processes cannot be handed from parent to parent."""
+        return cls(Stem(), Stem()) if sys.platform == "linux" else None
+
+    def processes(self, env: Mapping[str, str]) -> list[Process]:
+        def process(name: str, function: str, grows: Stem, of: Stem | None = None) -> Process:
+            what = ("forwarder_core.embedded.stem", "forwarder_pipelines.launching.warm", function, _ROOM)
+            command = Command(argv=(sys.executable, "-m", *what), cwd=ROOT, env=env)
+            return Process(name=name, command=command, grows=grows, of=of)
+
+        return [
+            process("stem", "warm_services", self.services),
+            process("dagster-stem", "warm", self.dagsters, self.services),
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,27 +107,34 @@ def webserver_url(ports: StackPorts) -> str:
 
 
 def stages(
-    settings: Settings, ports: StackPorts, env: Mapping[str, str], parts: Collection[Part]
+    settings: Settings,
+    ports: StackPorts,
+    env: Mapping[str, str],
+    parts: Collection[Part],
+    stems: Stems | None = None,
 ) -> list[list[Process]]:
     """Processes that start together, stage after stage. `env`: of child_environment."""
-    every = _processes(settings, ports, env)
+    every = _processes(settings, ports, env, stems)
     order = (
         (Part.SIMULATOR,),  # its certificate authority is a setting of all the others
-        (Part.CODE_SERVER, Part.LAUNCHER),
-        (Part.DAEMON, Part.KEEPER, Part.WEBSERVER, Part.DOOR),
+        (Part.DOOR, Part.CODE_SERVER, Part.LAUNCHER),
+        (Part.DAEMON, Part.KEEPER, Part.WEBSERVER),
     )
     wanted = set(parts) - (set() if settings.launcher is Launcher.LOCAL else {Part.LAUNCHER})
     chosen = [[every[part] for part in stage if part in wanted] for stage in order]
     return [stage for stage in chosen if stage]
 
 
-def _processes(settings: Settings, ports: StackPorts, env: Mapping[str, str]) -> dict[Part, Process]:
+def _processes(
+    settings: Settings, ports: StackPorts, env: Mapping[str, str], stems: Stems | None
+) -> dict[Part, Process]:
     workspace = ("-w", str(Path(env["DAGSTER_HOME"]) / "workspace.yaml"))
     loopback, door = tcp.LOOPBACK, bound_to(settings)
 
     def process(part: Part, *argv: str, ready: Ready | None = None, grace_s: float = 10) -> Process:
         command = Command(argv=(sys.executable, "-m", *argv), cwd=ROOT, env=env)
-        return Process(name=part, command=command, ready=ready, deadline_s=180, grace_s=grace_s)
+        of = _stem_of(part, stems) if stems else None
+        return Process(name=part, command=command, ready=ready, deadline_s=180, grace_s=grace_s, of=of)
 
     made = (
         process(
@@ -138,6 +172,12 @@ def _processes(settings: Settings, ports: StackPorts, env: Mapping[str, str]) ->
         process(Part.KEEPER, "forwarder_pipelines.keeper"),
     )
     return {Part(process.name): process for process in made}
+
+
+def _stem_of(part: Part, stems: Stems) -> Stem | None:
+    if part is Part.SIMULATOR:  # the first to be up, before there is a stem
+        return None
+    return stems.services if part in (Part.DOOR, Part.KEEPER) else stems.dagsters
 
 
 def reachable_as(host: str) -> str:

@@ -15,13 +15,15 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
-from forwarder_core.embedded import guard
+from forwarder_core.embedded import guard, offshoots
 from forwarder_core.embedded.logfile import open_log, trim
+from forwarder_core.embedded.offshoots import Stem, StemSilent
 from forwarder_core.embedded.postgres import Server
 from forwarder_core.embedded.readiness import Ready
 from forwarder_core.embedded.spawn import Command, spawn, tail
@@ -30,6 +32,7 @@ from forwarder_core.errors import StartError
 _POLL_S = 0.1
 _TRIM_EVERY_S = 30.0
 _LONGEST_BACKOFF_S = 30.0
+_STEM_PATIENCE_S = 60.0  # a stem imports for three seconds of CPU, on a machine that may have other work
 
 Report = Callable[[str], None]
 
@@ -45,20 +48,25 @@ class Stopped(BaseException):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """One child to keep alive. `ready` None = ready when it runs."""
+    """One child to keep alive. `ready` None = ready when it runs.
+
+    `grows`: it is this stem. `of`: it is forked from that one, or started by itself where there is none.
+    """
 
     name: str
     command: Command
     ready: Ready | None = None
     deadline_s: float = 90.0
     grace_s: float = 10.0
+    grows: Stem | None = None
+    of: Stem | None = None
 
 
 @dataclass(slots=True)
 class _Child:
     process: Process
     log: Path
-    popen: subprocess.Popen[bytes] | None = None
+    popen: offshoots.Child | None = None
     started_at: float = 0.0
     log_from: int = 0
     again_at: float | None = None
@@ -112,30 +120,34 @@ class Supervisor:
 
     def start(self, *processes: Process) -> None:
         """Start these together and wait until each is ready. Raises ProcessFailed, Stopped."""
-        fresh = [_Child(process, self._logs / f"{process.name}.log") for process in processes]
-        for child in fresh:
-            self._children.append(child)
-            self._spawn(child)
-        for child in fresh:
-            self._wait_ready(child)
+        self.sow(*processes)()
+
+    def sow(self, *processes: Process) -> Callable[[], None]:
+        """Start these without waiting for them, which the answer does: raises ProcessFailed, Stopped.
+
+        What is forked from a stem is started as soon as that is ready.
+        """
+        fresh = self._plan(*processes)
+
+        def all_ready() -> None:
+            for child in fresh:
+                self._wait_ready(child)
+
+        return all_ready
 
     def begin(self, process: Process) -> Callable[[], None]:
         """Start something that ends by itself. Call the answer to wait for that end: raises ProcessFailed, Stopped."""
-        child = _Child(process, self._logs / f"{process.name}.log", one_shot=True)
-        self._children.append(child)
-        self._spawn(child)
+        (child,) = self._plan(process, one_shot=True)
         return lambda: self._wait_end(child)
 
     def poll(self) -> None:
         """Start what died again. Raises ProcessFailed for what dies too often, Stopped when asked to stop."""
         self._check_stop()
         now = time.monotonic()
-        for child in self._children:
-            if child.again_at is not None:
-                if now >= child.again_at:
-                    self._spawn(child)
-            elif child.ended and not child.one_shot:
+        for child in list(self._children):
+            if child.again_at is None and child.ended and not child.one_shot:
                 self._plan_restart(child, now)
+        self._spawn_due()
         if now - self._trimmed_at > _TRIM_EVERY_S:
             self._trimmed_at = now
             for child in self._children:
@@ -158,6 +170,8 @@ class Supervisor:
         asked = self._signals_seen
         for child in reversed(self._children):
             self._end(child, lambda: self._signals_seen > asked)
+            if child.process.grows is not None:
+                child.process.grows.close()
         self._children.clear()
         self._dismiss_guard()
 
@@ -173,34 +187,70 @@ class Supervisor:
         if self._signals_seen:
             raise Stopped
 
+    def _plan(self, *processes: Process, one_shot: bool = False) -> list[_Child]:
+        now = time.monotonic()
+        fresh = [
+            _Child(process, self._logs / f"{process.name}.log", again_at=now, one_shot=one_shot)
+            for process in processes
+        ]
+        self._children += fresh
+        self._spawn_due()
+        return fresh
+
+    def _spawn_due(self) -> None:
+        """Start whose time has come; who is to be forked waits a while for its stem."""
+        now = time.monotonic()
+        for child in self._children:
+            if child.again_at is not None and now >= child.again_at and not self._waits(child, now):
+                self._spawn(child)
+
+    def _waits(self, child: _Child, now: float) -> bool:
+        stem, since = child.process.of, child.again_at or now
+        if stem is None or stem.is_ready() or now > since + _STEM_PATIENCE_S:
+            return False
+        growing = (other for other in self._children if other.process.grows is stem)
+        return any(other.again_at is not None or not other.ended for other in growing)
+
     def _spawn(self, child: _Child) -> None:
         with open_log(child.log) as log:
             child.log_from = log.tell()
             try:
-                child.popen = spawn(child.process.command, log)
+                child.popen = self._born(child.process, log)
             except OSError as e:
                 raise ProcessFailed(f"{child.process.name} cannot be started: {e.strerror or e}.") from e
         child.started_at = time.monotonic()
         child.again_at = None
         self._remember(child)
 
+    def _born(self, process: Process, log: IO[bytes]) -> offshoots.Child:
+        """Forked where its stem is ready, else started by itself: that takes longer and shares nothing, and works."""
+        with ExitStack() as held:
+            channel = held.enter_context(process.grows.open()) if process.grows else None
+            if process.of is not None:
+                try:
+                    return process.of.fork(process.command, log, channel)
+                except StemSilent as e:
+                    self.report(f"{process.name} is started without its stem: {e}")
+            return spawn(process.command, log, channel.fileno() if channel else subprocess.DEVNULL)
+
     def _wait_ready(self, child: _Child) -> None:
-        end = child.started_at + child.process.deadline_s
         while True:
             self._check_stop()
-            if child.ended:
-                raise self._failed(child, f"ended at its start ({child.ending})")
-            if child.process.ready is None or child.process.ready():
-                return
-            if time.monotonic() > end:
-                raise self._failed(child, f"was not ready after {child.process.deadline_s:.0f} s")
+            self._spawn_due()
+            if child.again_at is None:
+                if child.ended:
+                    raise self._failed(child, f"ended at its start ({child.ending})")
+                if child.process.ready is None or child.process.ready():
+                    return
+                if time.monotonic() > child.started_at + child.process.deadline_s:
+                    raise self._failed(child, f"was not ready after {child.process.deadline_s:.0f} s")
             time.sleep(_POLL_S)
 
     def _wait_end(self, child: _Child) -> None:
-        end = child.started_at + child.process.deadline_s
-        while not child.ended:
+        while child.again_at is not None or not child.ended:
             self._check_stop()
-            if time.monotonic() > end:
+            self._spawn_due()
+            if child.again_at is None and time.monotonic() > child.started_at + child.process.deadline_s:
                 raise self._failed(child, f"was not done after {child.process.deadline_s:.0f} s")
             time.sleep(_POLL_S)
         if child.popen is None or child.popen.returncode != 0:
@@ -210,11 +260,18 @@ class Supervisor:
 
     def _plan_restart(self, child: _Child, now: float) -> None:
         self._forget(child)  # what it left behind would hold its port
+        if child.process.grows is not None:
+            child.process.grows.close()
         child.deaths.append(now)
         while child.deaths[0] < now - self._within_s:
             child.deaths.popleft()
         if len(child.deaths) > self._restarts:
-            raise self._failed(child, f"ended {len(child.deaths)} times in {self._within_s:.0f} s ({child.ending})")
+            failed = self._failed(child, f"ended {len(child.deaths)} times in {self._within_s:.0f} s ({child.ending})")
+            if child.process.grows is None:
+                raise failed
+            self.report(f"{failed.message}\nWhat is forked from it is started by itself from now on.")
+            self._children.remove(child)
+            return
         wait_s = min(2.0 ** (len(child.deaths) - 1) / 2, _LONGEST_BACKOFF_S)
         child.again_at = now + wait_s
         self.report(f"{child.process.name} ended ({child.ending}); starting it again in {wait_s:.1f} s")

@@ -79,8 +79,10 @@ def _take_mail(core: Core) -> _Errand | None:
         if not roads.lock_sending(tx):
             return None
         due = {one.id: one for one in roads.due(tx, now, _MOST_ROWS, by_mail=True)}
-        server = mail_settings.server(core, tx) if due else None
-        if due and server is None:
+        if not due:
+            return None
+        server = mail_settings.server(core, tx)
+        if server is None:
             roads.mark(tx, list(due), DeliveryState.DROPPED, last_error="E-mail is switched off.")
             return None
         recent = roads.sent_by_cause(tx, now - grouping.WINDOW)

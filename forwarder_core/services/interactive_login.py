@@ -154,6 +154,8 @@ def take(core: Core, most: int) -> list[Ticket]:
 
 def keep(core: Core, held: Sequence[Ticket]) -> None:
     """Their threads live."""
+    if not held:
+        return
     now = core.clock.now()
     alive = (now + ALIVE).isoformat()
     with core.begin() as tx:

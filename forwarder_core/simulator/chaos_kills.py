@@ -34,6 +34,8 @@ class Victim(StrEnum):
     DAEMON = "daemon"
     KEEPER = "keeper"
     LAUNCHER = "launcher"
+    STEM = "stem"
+    DAGSTER_STEM = "dagster-stem"
     DATABASE = "postgres"
     TUNNEL = "tunnel"  # an upload's connection, cut after some bytes: nobody dies
 
@@ -45,6 +47,8 @@ _WEIGHTS = {
     Victim.DAEMON: 5,
     Victim.KEEPER: 5,
     Victim.LAUNCHER: 5,
+    Victim.STEM: 2,
+    Victim.DAGSTER_STEM: 2,
     Victim.DATABASE: 3,
     Victim.TUNNEL: 8,
 }

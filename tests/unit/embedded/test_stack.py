@@ -39,12 +39,12 @@ def names(settings: Settings, env: dict[str, str], parts: frozenset[Part]) -> li
 
 
 def test_the_code_server_is_ready_before_what_asks_it(settings: Settings, env: dict[str, str]) -> None:
-    runs, rest = ["code-server", "launcher"], ["daemon", "keeper", "webserver", "door"]
-    assert names(settings, env, DEMO) == [["simulator"], runs, rest]
-    assert names(settings, env, REAL) == [runs, rest]
+    runs, rest = ["code-server", "launcher"], ["daemon", "keeper", "webserver"]
+    assert names(settings, env, DEMO) == [["simulator"], ["door", *runs], rest]
+    assert names(settings, env, REAL) == [["door", *runs], rest]
     assert names(settings, env, ONCE) == [["simulator"], runs, ["daemon", "keeper"]]
     own = settings.model_copy(update={"launcher": Launcher.DEFAULT})
-    assert names(own, env, REAL) == [["code-server"], rest]
+    assert names(own, env, REAL) == [["door", "code-server"], rest]
 
 
 def test_a_child_sees_our_settings_and_nothing_of_the_shell(settings: Settings, env: dict[str, str]) -> None:
