@@ -12,7 +12,9 @@ from __future__ import annotations
 import hashlib
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit
@@ -102,6 +104,17 @@ def host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(ca_bundle) if ca_bundle else None)
+
+
+@lru_cache(maxsize=8)
+def _shared(ca_bundle: Path | None, changed: int, line: type[ssl.SSLSocket]) -> ssl.SSLContext:
+    tls = _trusting(ca_bundle)
+    tls.sslsocket_class = line
+    return tls
+
+
 @dataclass(frozen=True, slots=True)
 class Exit:
     """One way to the network. `proxy` None = directly; `ca_bundle` None = the system's certificates.
@@ -128,7 +141,17 @@ class Exit:
         return self.proxy.called if self.proxy else DIRECT
 
     def tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.ca_bundle) if self.ca_bundle else None)
+        """The caller's own, who may change it."""
+        return _trusting(self.ca_bundle)
+
+    def http_tls(self, line: type[ssl.SSLSocket] = ssl.SSLSocket) -> ssl.SSLContext:
+        """One for all HTTP/1.1 clients of a process whose sockets are of this class: reading the certificates costs as
+        much as a handshake. It is another once their file has changed."""
+        bundle = self.ca_bundle or ssl.get_default_verify_paths().cafile
+        changed = 0
+        with suppress(OSError):
+            changed = Path(bundle).stat().st_mtime_ns if bundle else 0
+        return _shared(self.ca_bundle, changed, line)  # type: ignore[arg-type]  # mypy asks the class's instances
 
     def http(
         self,
@@ -148,7 +171,7 @@ class Exit:
         return httpx.Client(
             transport=BoundedTransport(
                 proxy=self.proxy.url if self.proxy else None,
-                tls=self.tls(),
+                tls=self.http_tls(),
                 deadline=deadline or Deadline(self.answer_s),
                 most_bytes=most_bytes,
                 guard=self._hop if follows else None,

@@ -25,7 +25,8 @@ from forwarder_core import db
 from forwarder_pipelines.calm_storage import CalmEventLogStorage, CalmRunStorage, CalmScheduleStorage
 
 _KEPT = 3  # a query inside another's transaction takes a second session
-_engines: dict[tuple[int, str], Engine] = {}  # by process: an engine does not survive a fork
+_engines: dict[tuple[int, str], Engine] = {}  # by process: the sessions of an engine do not survive a fork
+_handed_down: dict[str, Engine] = {}  # without a session, for the next process that asks
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
@@ -38,7 +39,8 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         # Looking for the tables takes three sessions; once per process will do.
         super().__init__(postgres_url, should_autocreate_tables and key not in _engines, inst_data)
         if key not in _engines:
-            _engines[key] = _pool(postgres_url)
+            is_there = postgres_url in _handed_down
+            _engines[key] = _handed_down.pop(postgres_url) if is_there else _pool(postgres_url)
         self._run_storage = CalmRunStorage(postgres_url, should_autocreate_tables=False)
         self._event_log_storage = CalmEventLogStorage(postgres_url, should_autocreate_tables=False)
         self._schedule_storage = CalmScheduleStorage(postgres_url, should_autocreate_tables=False)
@@ -65,6 +67,14 @@ def _pool(url: str) -> Engine:
         connect_args={"options": f"{options} -c synchronous_commit=off".strip()},
     )
     return db.drop_dead_sessions(engine)
+
+
+def hand_down() -> None:
+    """Close this process's sessions, and leave its engines, with what they know by now, to its forks."""
+    for key in [key for key in _engines if key[0] == os.getpid()]:
+        engine = _engines.pop(key)
+        engine.dispose()
+        _handed_down[key[1]] = engine
 
 
 def read_ref(dagster_home: str) -> InstanceRef:

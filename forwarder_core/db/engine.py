@@ -60,6 +60,11 @@ def drop_dead_sessions(engine: Engine) -> Engine:
     return engine
 
 
+def do_not_wait(tx: Tx) -> None:
+    """Have the commit not wait for the disk: for what may be lost in a crash of the server, such as a step message."""
+    tx.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+
+
 def _has_spoken(socket: int) -> bool:
     poll = select.poll()  # select() knows no socket beyond the 1024th
     poll.register(socket, select.POLLIN)

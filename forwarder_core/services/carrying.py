@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder_core.db import attempts, jobs
+from forwarder_core.db.engine import do_not_wait
 from forwarder_core.domain.jobs import Errand, JobStatus, Lease, Step
 from forwarder_core.errors import Bug, Fenced, LocalFailed, StepFailed
 from forwarder_core.logs import redact
@@ -170,6 +171,7 @@ class StepReport:
     def fact(self, **values: Any) -> None:
         """Keep a fact with the attempt: bytes_fetched, bytes_sent, proxy."""
         with self._carrier.core.begin() as tx:
+            do_not_wait(tx)
             attempts.note(tx, self._carrier.lease, **values)
 
     def info(self, text: str, *parts: object) -> None:
@@ -181,6 +183,7 @@ class StepReport:
         core, lease = self._carrier.core, self._carrier.lease
         self._said_at = time.monotonic()
         with core.begin() as tx:
+            do_not_wait(tx)
             now = core.clock.now()
             if not jobs.report(tx, lease, step=self._step, progress=fraction, note=note, now=now):
                 raise self._carrier.fence()

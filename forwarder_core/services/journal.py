@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder_core.db import events
+from forwarder_core.db.engine import do_not_wait
 from forwarder_core.logs import redact
 from forwarder_core.services.context import Core
 
@@ -41,6 +42,7 @@ class JournalHandler(logging.Handler):
                 **about,
             }
             with self._core.begin() as tx:
+                do_not_wait(tx)
                 events.log(tx, [row])
         except (SQLAlchemyError, ValueError, TypeError):
             self.dropped += 1

@@ -368,7 +368,7 @@ def refused(carrier: Carrier, reason: str) -> None:
 def verified(carrier: Carrier, *, url: str | None = None, **verification: object) -> None:
     """Note what the destination shows of the post. `url`: its own address, where it was not known before; it goes into
     the ledger of what we created, because to another way of looking the post's id is another."""
-    platform, now = carrier.errand().destination.platform, carrier.core.clock.now()
+    now = carrier.core.clock.now()
     with carrier.core.begin() as tx:
         found = publications.latest_of(tx, carrier.lease.job_id)
         if found is None:
@@ -386,7 +386,7 @@ def verified(carrier: Carrier, *, url: str | None = None, **verification: object
         if moved and url and publication.remote_id:
             posts.add_origin(
                 tx,
-                platform=platform,
+                platform=jobs.errand(tx, publication.job_id).destination.platform,
                 remote_id=publication.remote_id,
                 root_post_id=publication.root_post_id,
                 publication_id=publication.id,

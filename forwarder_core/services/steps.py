@@ -99,7 +99,7 @@ def publish_video(carrier: Carrier) -> Done:
             made = publishing.publish(carrier, report, errand, media, to)
         report.fact(bytes_sent=media.size_bytes)
         report.info("Upload complete: %s", made.url)
-        return _done(carrier, errand, report, bytes=media.size_bytes, proxy=exit_.called)
+        return _done(carrier, errand, report, made.url, bytes=media.size_bytes, proxy=exit_.called)
 
 
 def verify_publication(carrier: Carrier) -> Done:
@@ -116,6 +116,7 @@ def verify_publication(carrier: Carrier) -> Done:
             carrier,
             errand,
             report,
+            seen.url,
             privacy=seen.privacy,
             destination_post_id=live.remote_id,
             sha256=live.content_sha256 or "",
@@ -139,10 +140,12 @@ def _exit(carrier: Carrier, report: StepReport, errand: Errand, account: Account
     return chosen
 
 
-def _done(carrier: Carrier, errand: Errand, report: StepReport, **facts: str | int | float) -> Done:
-    fresh = carrier.errand()
+def _done(
+    carrier: Carrier, errand: Errand, report: StepReport, url: str | None = None, **facts: str | int | float
+) -> Done:
+    """`url`: of the post at its destination, where this step has learned it."""
     links = {"source_post": errand.source_url, "job": f"{carrier.core.settings.base_url}/jobs/{errand.job.id}"}
-    if fresh.job.destination_url:
-        links["published_post"] = fresh.job.destination_url
-    facts = {"attempt": fresh.job.attempts, "seconds": round(report.seconds, 3), **facts}
+    if published := url or errand.job.destination_url:
+        links["published_post"] = published
+    facts = {"attempt": errand.job.attempts, "seconds": round(report.seconds, 3), **facts}
     return Done(errand.job.id, facts, links)

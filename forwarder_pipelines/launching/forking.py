@@ -9,7 +9,6 @@ group of its own, so that it can be killed together with the ffmpeg it started.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
@@ -17,8 +16,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
+from forwarder_core.embedded.forking import following
+
 CRASHED = 70  # the work raised; EX_SOFTWARE
-_PR_SET_PDEATHSIG = 1
 _HELD_BACK = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 log = logging.getLogger("forwarder.launcher")
 
@@ -35,7 +35,7 @@ def fork(work: Work, not_theirs: Sequence[Closable]) -> int:
     `not_theirs` is closed in the child. The caller must be single-threaded: a lock another thread held would stay
     locked in the child for ever.
     """
-    server = os.getpid()
+    follow = following(os.getpid(), signal.SIGKILL)
     # A signal that came before the child has handlers of its own would be counted as the server's, and lost.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:
@@ -43,16 +43,17 @@ def fork(work: Work, not_theirs: Sequence[Closable]) -> int:
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
-            _be_child(work, not_theirs, server)
+            _be_child(work, not_theirs, follow)
         return pid
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _be_child(work: Work, not_theirs: Sequence[Closable], server: int) -> NoReturn:
+def _be_child(work: Work, not_theirs: Sequence[Closable], follow: Callable[[], None] | None) -> NoReturn:
     code = CRASHED
     try:
-        _die_with(server)
+        if follow is not None:
+            follow()
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -67,11 +68,3 @@ def _be_child(work: Work, not_theirs: Sequence[Closable], server: int) -> NoRetu
     finally:
         logging.shutdown()
         os._exit(code)
-
-
-def _die_with(server: int) -> None:
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    if os.getppid() != server:  # it died between fork and prctl
-        os._exit(CRASHED)

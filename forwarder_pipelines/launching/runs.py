@@ -19,6 +19,7 @@ from dagster._grpc.impl import core_execute_run
 from dagster._utils.hosted_user_process import recon_job_from_origin
 from dagster._utils.interrupts import capture_interrupts
 
+from forwarder_pipelines.calm_storage import holding
 from forwarder_pipelines.launching.records import Records, Worker
 
 FINISHED, UNFINISHED = 0, 1
@@ -29,7 +30,8 @@ def execute(ref: InstanceRef, records: Records, run_id: str) -> int:
     with capture_interrupts():
         records.write(run_id, Worker.me())
         with dg.DagsterInstance.from_ref(ref) as instance:
-            _execute(instance, run_id)
+            with holding(instance):
+                _execute(instance, run_id)
             return FINISHED if _has_ended(instance, run_id) else UNFINISHED
 
 

@@ -24,6 +24,7 @@ from forwarder_pipelines.launching.children import Children
 from forwarder_pipelines.launching.forking import Closable
 from forwarder_pipelines.launching.protocol import Act, Answer, Request
 from forwarder_pipelines.launching.records import Records
+from forwarder_pipelines.launching.rehearsal import rehearse
 from forwarder_pipelines.launching.warm import warm
 from forwarder_pipelines.storage import read_ref
 
@@ -114,8 +115,10 @@ def main(arguments: Sequence[str]) -> None:
     """Takes the launcher's own folder, and that of Dagster's instance, where dagster.yaml lies."""
     folder, dagster_home = arguments
     logs.configure(settings.load().log_level)
+    ref = read_ref(dagster_home)
+    rehearse(ref)
     warm()
-    Server(Path(folder), read_ref(dagster_home)).serve()
+    Server(Path(folder), ref).serve()
 
 
 if __name__ == "__main__":

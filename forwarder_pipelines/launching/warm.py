@@ -1,6 +1,6 @@
-"""What the server imports before its first fork, so that no run has to.
+"""What the launcher and the stems import before their first fork, so that no run and no service has to.
 
-What lives here: the list. The fact to know: nothing here may start a thread or open a connection, because every run
+What lives here: the lists. The fact to know: nothing here may start a thread or open a connection, because every fork
 would inherit it; `prove_forkable` is asked at the start, and a library that begins to do so must leave the list.
 """
 
@@ -9,14 +9,12 @@ from __future__ import annotations
 import gc
 import importlib
 import pkgutil
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import Role
 from forwarder_core.domain import schedule_rules
-from forwarder_core.errors import StartError
+from forwarder_core.embedded.forking import prove_forkable
 
 DEFINITIONS = "forwarder_pipelines.definitions"
 # What a run would import by itself otherwise; found by comparing a run's modules with the server's.
@@ -31,6 +29,7 @@ _LATE = (
     "dagster._core.system_config.composite_descent",
     "dagster._core.workspace.autodiscovery",
     "dagster._utils.test.definitions",
+    "ffmpeg",
     "httpcore",
     "psycopg",
     "psycopg2.extras",
@@ -40,18 +39,13 @@ _LATE = (
 _NEW_OBJECTS_BEFORE_A_COLLECTION = 50_000
 
 
-class NotForkable(StartError):
-    code = "launcher_not_forkable"
-    action = "Start with FORWARDER_LAUNCHER=default, and report which library was updated last."
-
-
 def warm(definitions: str = DEFINITIONS) -> None:
     """Import everything and resolve every job. Raises NotForkable."""
     repository = importlib.import_module(definitions).definitions.get_repository_def()
     for job in repository.get_all_jobs():
         repository.get_maybe_subset_job_def(job.name)
     for module in (*platform_modules(), *_LATE):
-        importlib.import_module(module)
+        getattr(importlib.import_module(module), "warm", _nothing)()
     for spec in registry.specs().values():
         if Role.DESTINATION in spec.roles:
             registry.limits(spec.platform)
@@ -62,6 +56,21 @@ def warm(definitions: str = DEFINITIONS) -> None:
     gc.set_threshold(_NEW_OBJECTS_BEFORE_A_COLLECTION)
 
 
+def _nothing() -> None:
+    """For a module that has nothing to do once for all runs."""
+
+
+def warm_services() -> None:
+    """Import what the door and the keeper share, and Dagster's processes with them: the services, and no Dagster."""
+    for module in (*_below("forwarder_core.services"), "psycopg", "forwarder_pipelines.opening"):
+        importlib.import_module(module)
+
+
+def _below(package: str) -> Iterator[str]:
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+        yield module.name
+
+
 def platform_modules() -> Iterator[str]:
     """All of them, because a role may be a fork in the road that imports either way when it is taken; but no fakes, and
     no programs that a run starts."""
@@ -70,13 +79,3 @@ def platform_modules() -> Iterator[str]:
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.startswith("fake") and not module.name.endswith("_child"):
                 yield f"{package.__name__}.{module.name}"
-
-
-def prove_forkable() -> None:
-    """A lock that another thread holds at a fork stays locked in the child for ever."""
-    ours = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if ours:
-        raise NotForkable(f"A library started threads when it was imported: {', '.join(ours)}.")
-    tasks = Path("/proc/self/task")  # those that Python does not know of
-    if tasks.is_dir() and len(list(tasks.iterdir())) > 1:
-        raise NotForkable("A library started threads of its own when it was imported.")

@@ -1,16 +1,19 @@
-"""Dagster's storage of sensors as we keep it: what was there once is not asked for again, and ticks go now and then."""
-
-from __future__ import annotations
+"""Dagster's storages as we keep them: what was there once is not asked for again, ticks go now and then, and the
+events of a run are written some at a time."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import dagster as dg
 import pytest
+import yaml
 from dagster._core.scheduler.instigation import InstigatorType, TickData, TickStatus
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder_pipelines import calm_storage
-from forwarder_pipelines.calm_storage import CalmScheduleStorage
+from forwarder_pipelines.calm_storage import CalmEventLogStorage, CalmScheduleStorage
 from forwarder_pipelines.storage import PooledPostgresStorage
 
 
@@ -56,3 +59,78 @@ def _tick(storage: CalmScheduleStorage) -> None:
         )
     )
     storage.get_instigator_state("origin", "selector")
+
+
+@pytest.fixture
+def instance(empty_database_url: str, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    url = make_url(empty_database_url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+    ours = {"module": PooledPostgresStorage.__module__, "class": PooledPostgresStorage.__name__}
+    told = {"storage": {"custom": {**ours, "config": {"postgres_url": url}}}, "telemetry": {"enabled": False}}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(told), "utf-8")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as made:
+        yield made
+        storage_of(made)._engine.dispose()
+
+
+def storage_of(instance: dg.DagsterInstance) -> CalmEventLogStorage:
+    assert isinstance(instance.event_log_storage, CalmEventLogStorage)
+    return instance.event_log_storage
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def nothing_job() -> None: ...
+
+
+def _events(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    return [str(entry.dagster_event.message) for entry in instance.all_logs(run_id) if entry.dagster_event]
+
+
+def test_events_of_a_run_are_written_together_and_in_order(instance: dg.DagsterInstance) -> None:
+    run = instance.create_run_for_job(nothing_job)
+    asked: list[str] = []
+    event.listen(
+        storage_of(instance)._engine, "before_cursor_execute", lambda *given: asked.append(given[2].split()[0])
+    )
+    with calm_storage.holding(instance):
+        for number in range(5):
+            instance.report_engine_event(f"event {number}", run)
+        assert asked == []
+        assert _events(instance, run.run_id) == [f"event {number}" for number in range(5)]
+        assert asked == ["INSERT", "SELECT"]
+        instance.report_engine_event("the last", run)
+    assert _events(instance, run.run_id)[-1] == "the last"
+
+
+def test_a_step_that_begins_and_the_state_of_its_run_are_seen_at_once(instance: dg.DagsterInstance) -> None:
+    seen: list[tuple[list[str], str]] = []
+    kept = storage_of(instance)
+
+    @dg.op
+    def look(context: dg.OpExecutionContext) -> None:
+        assert not kept._held
+        run = instance.get_run_by_id(context.run_id)
+        seen.append((_events(instance, context.run_id), run.status.value if run else ""))
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def look_job() -> None:
+        look()
+
+    with calm_storage.holding(instance):
+        run_id = look_job.execute_in_process(instance=instance).run_id
+    [(told, status)] = seen
+    assert status == "STARTED"
+    assert any(words.startswith("Started execution of step") for words in told)
+    assert any(words.startswith("Finished execution of run") for words in _events(instance, run_id))
+
+
+def test_events_that_could_not_be_written_are_written_later_and_once(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = instance.create_run_for_job(nothing_job)
+    with calm_storage.holding(instance):
+        instance.report_engine_event("kept", run)
+        with monkeypatch.context() as away:
+            away.setattr(calm_storage, "_INSERT", "INSERT INTO nowhere VALUES ")
+            with pytest.raises(SQLAlchemyError):
+                _events(instance, run.run_id)
+    assert _events(instance, run.run_id) == ["kept"]

@@ -206,6 +206,11 @@ def test_a_failing_op_fails_the_run_and_its_process_ends_well(served: Bench) -> 
     until(lambda: served.health(run_id) is WorkerStatus.SUCCESS)
 
 
+def test_the_server_holds_no_session_that_a_run_would_share(served: Bench) -> None:
+    assert served.process is not None
+    assert psutil.Process(served.process.pid).net_connections("inet") == []
+
+
 def test_a_killed_run_is_found_dead_and_closed_at_once(served: Bench) -> None:
     run_id = served.launch(launcher_jobs.wait_job, seconds=60)
     pid = served.working(run_id)

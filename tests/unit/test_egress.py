@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ from forwarder_core.errors import (
     RateLimited,
     SourceGone,
 )
+from forwarder_core.simulator import certificates
 
 BODY = bytes(range(256)) * 4_000  # 1 MB
 HERE = Exit(allowed_networks=("127.0.0.0/8",))
@@ -275,3 +278,18 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_connected_to(
     with file_server(whole) as (url, seen):
         fetch(url.replace("127.0.0.1", "rebind.example"), tmp_path / "clip.mp4")
     assert asked == ["rebind.example"] and seen[0]["host"].startswith("rebind.example")
+
+
+def test_clients_share_the_certificates_until_their_file_changes(tmp_path: Path) -> None:
+    bundle = certificates.ensure(tmp_path, ["a.example"]).ca
+    way_out = Exit(ca_bundle=bundle)
+    shared = way_out.http_tls()
+    assert way_out.http_tls() is shared
+    assert way_out.http_tls(_Line) is not shared
+    assert way_out.tls() is not shared
+    os.utime(bundle, ns=(1, 1))
+    assert way_out.http_tls() is not shared
+
+
+class _Line(ssl.SSLSocket):
+    """A socket of some client's own class."""

@@ -191,6 +191,12 @@ def build(
     return client
 
 
+def warm() -> None:
+    """What a process that forks one child per run does once for all of them: the curve of a device's signatures."""
+    unknown = instagrapi.Client.__new__(instagrapi.Client)
+    unknown.usdid_header()
+
+
 def settings_of(client: Client) -> dict[str, Any]:
     """What may be stored: the device, its ids and the session."""
     kept = {name: value for name, value in client.get_settings().items() if name not in _NOT_OF_THE_ACCOUNT}

@@ -3,14 +3,16 @@
 What lives here: each call once, its parts and its shape checked. What does not: what an answer means
 (visibility.py, listing.py) and the order of an upload (sessions.py).
 The fact to know: the library builds its methods from the discovery document in its own package, so an unknown
-parameter fails here at once and nothing is fetched at start.
+parameter fails here at once and nothing is fetched at start. Building them costs more than a call, so they are built
+once for all clients of a process, without a way out; each request is given its client's.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Self
+from functools import cache
+from typing import Any, NoReturn, Self
 
 import google_auth_httplib2
 import googleapiclient.discovery
@@ -42,14 +44,6 @@ class YouTubeClient:
         self._clock = clock or SystemClock()
         credentials = BoxedToken(box, self._clock).credentials()
         self._http = google_auth_httplib2.AuthorizedHttp(credentials, open_wire(exit_, timeouts or Timeouts()))
-        self._api = googleapiclient.discovery.build(
-            "youtube",
-            "v3",
-            http=self._http,
-            cache_discovery=False,
-            static_discovery=True,
-            client_options={"universe_domain": "googleapis.com"},  # else read from the environment
-        )
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +54,7 @@ class YouTubeClient:
 
     def own_channel(self, part: str) -> Json:
         """The channel of this sign-in. Raises AuthInvalid where the Google account has none."""
-        answer = self._execute(self._api.channels().list(part=part, mine=True))
+        answer = self._execute(_calls("channels").list(part=part, mine=True))
         with understood("YouTube"):
             channels = _items(answer)
             for channel in channels:
@@ -80,7 +74,7 @@ class YouTubeClient:
 
     def list_playlist(self, playlist_id: str, page: str | None) -> tuple[list[Json], str | None]:
         """One page of a playlist and the name of the next. Raises SourceGone where there is no such playlist."""
-        request = self._api.playlistItems().list(
+        request = _calls("playlistItems").list(
             part="contentDetails", playlistId=playlist_id, maxResults=_PAGE, pageToken=page
         )
         answer = self._execute(request)
@@ -92,7 +86,7 @@ class YouTubeClient:
 
     def videos(self, ids: Sequence[str], part: str, *, max_height: int | None = None) -> list[Json]:
         """Those of `ids` (50 at most) that exist. With `max_height` the part `player` tells each one's shape."""
-        request = self._api.videos().list(part=part, id=",".join(ids), maxHeight=max_height)
+        request = _calls("videos").list(part=part, id=",".join(ids), maxHeight=max_height)
         answer = self._execute(request)
         with understood("YouTube"):
             found = _items(answer)
@@ -102,12 +96,14 @@ class YouTubeClient:
 
     def insert_request(self, draft: Draft, media: MediaFileUpload) -> HttpRequest:
         """`videos.insert` as the library would send it; sessions.py sends it in our own order."""
-        return self._api.videos().insert(
+        request: HttpRequest = _calls("videos").insert(
             part="snippet,status",
             body=metadata.body(draft),
             notifySubscribers=metadata.is_on(draft, "notify_subscribers", default=True),
             media_body=media,
         )
+        request.http = self._http
+        return request
 
     def ask(self, url: str, method: str, headers: dict[str, str], body: str | None = None) -> tuple[Any, bytes]:
         """One signed-in request as it is: the answer's status and headers, and its body. Any status returns."""
@@ -141,12 +137,43 @@ class YouTubeClient:
     def _execute(self, request: HttpRequest) -> Json:
         self._units += quota.READ_COST
         with errors.translated(self._exit, self._clock):
-            answer = request.execute()
+            answer = request.execute(http=self._http)
         if not isinstance(answer, dict):
             raise PlatformTransient("YouTube answered with something else than JSON.")
         if not str(answer.get("kind", "")).startswith("youtube#"):
             raise ContractChanged("YouTube answered in a form not known here.", raw=errors.redacted(json.dumps(answer)))
         return answer
+
+
+class _NoWayOut:
+    """In the place of a transport: a request that was not given its client's goes nowhere."""
+
+    def request(self, *args: object, **kwargs: object) -> NoReturn:
+        raise RuntimeError("this request was given no transport")
+
+
+@cache
+def _api() -> Any:
+    return googleapiclient.discovery.build(
+        "youtube",
+        "v3",
+        http=_NoWayOut(),
+        cache_discovery=False,
+        static_discovery=True,
+        client_options={"universe_domain": "googleapis.com"},  # else read from the environment
+    )
+
+
+@cache
+def _calls(noun: str) -> Any:
+    """The library's methods of this noun; nothing of a request is kept in them."""
+    return getattr(_api(), noun)()
+
+
+def warm() -> None:
+    """What a process that forks one child per run does once for all of them."""
+    for noun in ("channels", "playlistItems", "videos"):
+        _calls(noun)
 
 
 def _items(answer: Json) -> list[Json]:

@@ -83,11 +83,8 @@ def open_wire(exit_: Exit, timeouts: Timeouts) -> httplib2.Http:
         decode_limit_hard=MOST_ANSWER_BYTES,
         decode_limit_chunk=_PACKED_STEP_BYTES,
     )
-    tls = exit_.tls()
-    tls.sslsocket_class = _Line
-    wire.connection_type = type(
-        "Connection", (_Connection,), {"tls": tls, "timeouts": timeouts, "answer_s": exit_.answer_s}
-    )
+    its = {"tls": exit_.http_tls(_Line), "timeouts": timeouts, "answer_s": exit_.answer_s}
+    wire.connection_type = type("Connection", (_Connection,), its)
     wire.redirect_codes = wire.redirect_codes - {308}
     return wire
 
