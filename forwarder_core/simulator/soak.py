@@ -147,7 +147,7 @@ def soak(core: Core, clock: ManualClock, control_url: str, plan: SoakPlan, repor
 @contextmanager
 def _one_poller() -> Iterator[None]:
     """Sources are looked at one after the other: two threads would race for the seed's next number."""
-    with patch.object(detection, "_THREADS", 1):
+    with patch.object(detection, "THREADS", 1):
         yield
 
 

@@ -154,6 +154,19 @@ def test_a_fenced_worker_leaves_no_video_and_no_parts(bucket: Bucket, media: Med
     assert bucket.keys == [KEY.replace(".mp4", ".json")] and bucket.store.unfinished(bucket.name) == []
 
 
+def test_why_a_sending_ended_is_told_where_the_store_does_not_drop_its_parts(
+    bucket: Bucket, media: MediaFile, line: Line
+) -> None:
+    def fence() -> None:
+        raise Fenced("another worker holds this job")
+
+    session = bucket.to().open(DRAFT, media)
+    line.loses = rb"DELETE .*uploadId="
+    with pytest.raises(Fenced):
+        bucket.to(endpoint=f"http://127.0.0.1:{line.port}").send(session, DRAFT, media, Hooks(fence))
+    assert bucket.store.videos(bucket.name) == []
+
+
 def test_a_rendition_that_is_not_the_one_that_was_made_is_not_archived(bucket: Bucket, media: MediaFile) -> None:
     session = bucket.to().open(DRAFT, media)
     media.path.write_bytes(media.path.read_bytes()[:-1] + b"!")

@@ -128,7 +128,7 @@ def _carry(near: socket.socket, port: int, line: Line) -> None:
         def up() -> None:
             with suppress(OSError):
                 while piece := near.recv(65_536):
-                    if piece[:4] in (b"PUT ", b"POST", b"GET ", b"HEAD"):
+                    if piece[:4] in (b"PUT ", b"POST", b"GET ", b"HEAD", b"DELE"):
                         line.heads.append(piece.split(b"\r\n", 1)[0])
                         if line.loses and re.match(line.loses, line.heads[-1]):
                             is_losing.set()

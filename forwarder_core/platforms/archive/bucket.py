@@ -23,7 +23,7 @@ from obstore.store import S3Store
 from forwarder_core.addresses import check_address
 from forwarder_core.connectors.base import CredentialBox, MediaFile, Secrets, SendHooks
 from forwarder_core.egress import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Exit, host_and_port
-from forwarder_core.errors import AuthInvalid, Invalid, LocalFailed, PlatformTransient
+from forwarder_core.errors import AuthInvalid, ForwarderError, Invalid, LocalFailed, PlatformTransient, StepFailed
 from forwarder_core.platforms.archive.bucket_errors import translated
 from forwarder_core.platforms.archive.bucket_form import DEFAULT_REGION
 
@@ -99,26 +99,42 @@ class Bucket:
         it should be."""
         noted: Any = {"sha256": media.sha256, "marker": marker, "duration-ms": str(media.duration_ms)}
         noted["Content-Type"] = "video/mp4"
+        ended: list[ForwarderError] = []
         try:
             with translated(self._exit):
                 if media.size_bytes <= PART_BYTES:
                     whole = b"".join(_read(media, PART_BYTES, hooks))
                     obstore.put(self._store, name, whole, mode="create", attributes=noted)
-                    return True
-                size = max(PART_BYTES, media.size_bytes // _MOST_PARTS + 1)
-                parts = _read(media, size, hooks)
-                obstore.put(
-                    self._store,
-                    name,
-                    parts,
-                    use_multipart=True,
-                    chunk_size=size,
-                    max_concurrency=_AT_ONCE,
-                    attributes=noted,
-                )
+                else:
+                    size = max(PART_BYTES, media.size_bytes // _MOST_PARTS + 1)
+                    self._write_in_parts(name, _noting(_read(media, size, hooks), ended), size, noted)
                 return True
         except AlreadyExistsError:
             return False
+        except StepFailed:
+            if ended:  # else the store's trouble with dropping the parts would hide why they are dropped
+                raise ended[0] from None
+            raise
+
+    def _write_in_parts(self, name: str, parts: Iterator[bytes], size: int, noted: Any) -> None:
+        obstore.put(
+            self._store,
+            name,
+            parts,
+            use_multipart=True,
+            chunk_size=size,
+            max_concurrency=_AT_ONCE,
+            attributes=noted,
+        )
+
+
+def _noting(parts: Iterator[bytes], ended: list[ForwarderError]) -> Iterator[bytes]:
+    """The same parts; what they end with is kept in `ended` as well."""
+    try:
+        yield from parts
+    except ForwarderError as e:
+        ended.append(e)
+        raise
 
 
 def _read(media: MediaFile, size: int, hooks: SendHooks) -> Iterator[bytes]:
