@@ -112,10 +112,10 @@ def _start_stages(planned: list[list[Process]], supervisor: Supervisor, await_sc
     """One after the other, but for the door: it takes longest and nobody asks it, so it is waited for last."""
     doors = []
     for stage in planned:
-        if stage[0].name == Part.DAEMON:
-            await_schema()
         doors += [supervisor.sow(process) for process in stage if process.name == Part.DOOR]
         others = [process for process in stage if process.name != Part.DOOR]
+        if any(process.name == Part.CODE_SERVER for process in others):
+            await_schema()  # it and the launcher open Dagster's database, and make the tables they do not find
         supervisor.start(*others)
         supervisor.report(f"{', '.join(process.name for process in others)} ready")
     for await_ready in doors:
