@@ -28,6 +28,7 @@ from admin_app.door.guard import Guard
 from admin_app.door.origins import Origins
 from admin_app.door.pages import Pages
 from admin_app.door.rooted import Rooted
+from admin_app.ui import heap
 from forwarder_core import logs, settings
 from forwarder_core.cli.passwords import with_admin_password
 from forwarder_core.errors import ForwarderError
@@ -36,7 +37,7 @@ from forwarder_core.services.context import Core, open_core
 from forwarder_core.services.live import Feed
 
 SCRIPT = Path(__file__).parent / "ui" / "app.py"
-_FIRST_SCREEN = "admin_app.ui.screens.overview"  # loaded meanwhile, so that the first person does not wait for it
+_FIRST_SCREEN = "admin_app.ui.screens.overview"
 _POOL = 10
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def create_app(core: Core, *, dagster_url: str | None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         _one_log()
-        threading.Thread(target=import_module, args=(_FIRST_SCREEN,), daemon=True).start()
+        threading.Thread(target=_load_first_screen, daemon=True).start()
         yield
         await proxy.close()
         core.engine.dispose()
@@ -90,6 +91,12 @@ def create_app(core: Core, *, dagster_url: str | None) -> ASGIApp:
         screens=Rooted(st.App(SCRIPT, lifespan=lifespan, on_script_error=on_error)),
     )
     return Guard(switch, core, Origins.of(core.settings), feed)
+
+
+def _load_first_screen() -> None:
+    """So that the first person does not wait for it."""
+    import_module(_FIRST_SCREEN)
+    heap.set_aside()
 
 
 def _one_log() -> None:
