@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 
 import streamlit as st
 
@@ -83,9 +84,9 @@ def _trials(c: Connection, key: str) -> None:
 
 
 def _changes(c: Connection, key: str) -> None:
+    shut = partial(_shut, key, _EDIT, c.id)
     for label, icon in _DIALOGS.items():
-        st.button(label, icon=icon, key=_key(key, label, c.id), width="stretch",
-                  on_click=_shut, args=(key, _EDIT, c.id))  # fmt: skip
+        st.button(label, icon=icon, key=_key(key, label, c.id), width="stretch", on_click=shut)
     connection_facts.name_form(c, key)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from forwarder_core.cli.__main__ import main
 from forwarder_core.clock import ManualClock
 from forwarder_core.db.tables import accounts, flow, upkeep
-from forwarder_core.embedded import sealed_file
+from forwarder_core.embedded import backup_files, sealed_file
 from forwarder_core.embedded.postgres import Server
 from forwarder_core.services.context import Core
 from tests.factories import add_account, add_connection, add_job, make_core, rows
@@ -111,3 +113,29 @@ def test_a_sealed_file_opens_with_its_passphrase_alone_and_only_whole(tmp_path: 
         out.write_bytes(content)
         with pytest.raises(sealed_file.BackupUnreadable), out.open("rb") as source, back.open("wb") as target:
             sealed_file.unseal(source, target, passphrase)
+
+
+def _outside(tar: tarfile.TarFile) -> None:
+    member = tarfile.TarInfo("../outside")
+    member.size = 4
+    tar.addfile(member, io.BytesIO(b"mine"))
+
+
+def _link(tar: tarfile.TarFile) -> None:
+    member = tarfile.TarInfo("manifest.json")
+    member.type, member.linkname = tarfile.SYMTYPE, "/etc/hostname"
+    tar.addfile(member)
+
+
+@pytest.mark.parametrize("hostile", [_outside, _link], ids=["a way out", "a link"])
+def test_a_tar_of_somebody_elses_is_no_backup_and_writes_nothing(
+    tmp_path: Path, hostile: Callable[[tarfile.TarFile], None]
+) -> None:
+    file, beside = tmp_path / "a.backup", tmp_path / "beside"
+    beside.mkdir()
+    with tarfile.open(file, "w") as tar:
+        hostile(tar)
+    refused = pytest.raises(sealed_file.BackupUnreadable, match="no backup of this product")
+    with refused, backup_files.opened(file, beside, None):
+        raise AssertionError("it was opened")
+    assert list(beside.iterdir()) == [] and {one.name for one in tmp_path.iterdir()} == {"a.backup", "beside"}
