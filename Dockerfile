@@ -1,6 +1,6 @@
 # One image for every container of docker-compose.yml; which part it is, is the command.
 # Build: docker build -t snapcore-forwarder .  Packages come from wherever pip is configured to fetch them.
-FROM python:3.11-slim-bookworm AS packages
+FROM python:3.11.16-slim-bookworm@sha256:528257d48c1da0dcecc2e725d1ae34498d60c965f1241e39cd6a85a8859bdf84 AS packages
 
 RUN python -m venv /opt/venv
 COPY requirements.lock /tmp/requirements.lock
@@ -9,7 +9,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf,required=false \
     --mount=type=cache,target=/root/.cache/pip \
     /opt/venv/bin/pip install --disable-pip-version-check --require-hashes -r /tmp/requirements.lock
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11.16-slim-bookworm@sha256:528257d48c1da0dcecc2e725d1ae34498d60c965f1241e39cd6a85a8859bdf84
 
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ffmpeg tini \
