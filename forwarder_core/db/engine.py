@@ -12,7 +12,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError
 
@@ -63,6 +63,13 @@ def drop_dead_sessions(engine: Engine) -> Engine:
 def do_not_wait(tx: Tx) -> None:
     """Have the commit not wait for the disk: for what may be lost in a crash of the server, such as a step message."""
     tx.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+
+
+def planned_rows(tx: Tx, query: Select[Any]) -> int:
+    """How many rows the planner takes this for; it is not run."""
+    asked = query.compile(dialect=tx.dialect, compile_kwargs={"render_postcompile": True})
+    told = tx.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {asked}", asked.params).scalar_one()
+    return int(told[0]["Plan"]["Plan Rows"])
 
 
 def _has_spoken(socket: int) -> bool:

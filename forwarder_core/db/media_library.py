@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, or_, select
 
 from forwarder_core.db.columns import WORKSPACE, found_by
 from forwarder_core.db.engine import Tx
-from forwarder_core.db.tables.flow import connections, jobs, media_files, source_posts
+from forwarder_core.db.tables.flow import connections, job_words, jobs, media_files, source_posts
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.domain.media_library import Brought
 
@@ -60,7 +60,7 @@ def page(tx: Tx, wish: Wish, *, before_id: int, limit: int) -> list[Brought]:
 def _wanted(wish: Wish) -> list[ColumnElement[bool]]:
     asked: list[ColumnElement[bool]] = []
     if wish.q and wish.q.strip():
-        asked.append(found_by(source_posts.c.search, wish.q))
+        asked.append(jobs.c.id.in_(select(job_words.c.job_id).where(found_by(job_words.c.search, wish.q))))
     if wish.account_id is not None:
         ends = (connections.c.source_account_id, connections.c.destination_account_id)
         asked.append(or_(*(end == wish.account_id for end in ends)))

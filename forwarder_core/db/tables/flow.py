@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Double,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -13,9 +14,9 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
-from forwarder_core.db.columns import at, facts, metadata, ref, row_id, searchable, word, workspace
+from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
 
 connections = Table(
     "connections",
@@ -65,10 +66,8 @@ source_posts = Table(
     Column("duration_s", Double),
     facts("facts"),
     at("seen_at", nullable=False),
-    searchable("caption"),
     UniqueConstraint("account_id", "platform_post_id"),
     Index("ix_source_posts_account_id_posted_at", "account_id", "posted_at"),
-    Index("ix_source_posts_search", "search", postgresql_using="gin"),
 )
 
 decisions = Table(
@@ -142,6 +141,17 @@ jobs = Table(
         "created_at",
         postgresql_where=text("completed_at IS NULL OR completed_at - created_at > interval '22 hours'"),
     ),
+)
+
+job_words = Table(
+    "job_words",
+    metadata,
+    # The words of the caption of each job's post, by the job's id: written by the trigger `jobs_words`, changed never.
+    Column("job_id", BigInteger, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    ref("connection_id", "connections"),
+    Column("search", TSVECTOR, nullable=False),
+    # Straight into the index: a list of what is still to be put there would be read by every search.
+    Index("ix_job_words_search", "search", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
 )
 
 attempts = Table(

@@ -20,7 +20,7 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.db import jobs
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import DatabaseClock, check, connect
-from forwarder_core.db.schema import SchemaNewer, UnknownRevision, config, move_to
+from forwarder_core.db.schema import SchemaNewer, UnknownRevision, config, known, move_to
 from forwarder_core.db.tables import flow, metadata
 from forwarder_core.errors import DatabaseUnreachable, StartError
 from forwarder_core.services.context import Core
@@ -96,6 +96,7 @@ def test_jobs_in_flight_outlive_every_step_back_and_forth(
         move_to(migrated_engine)
         core.engine.dispose()  # what a restarted process would do
         assert _in_flight(core) == before
+        assert {row["job_id"] for row in rows(core, flow.job_words)} == {waiting, carried}
         with core.begin() as tx:
             assert jobs.renew(tx, lease, clock.now() + timedelta(seconds=60))
         clock.move(STAMP_S + 1)  # it was launched together with the other, and nobody came
@@ -136,6 +137,11 @@ def test_two_starts_at_once_both_succeed(empty_database_url: str, empty: Engine)
         thread.join(60)
     assert len(outcomes) == 3 and len(set(outcomes)) == 1 and isinstance(outcomes[0], str), outcomes
     assert "jobs" in tables(empty)
+
+
+def test_the_files_of_the_migrations_are_called_by_their_revisions() -> None:
+    order = [revision.revision for revision in ScriptDirectory.from_config(config()).walk_revisions()]
+    assert list(known()) == order[::-1]
 
 
 def test_a_database_of_a_later_version_is_refused_and_left_alone(migrated_engine: Engine) -> None:
