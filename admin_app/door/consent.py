@@ -56,7 +56,7 @@ class SignInPages:
                 provider=page.method.provider,
                 session=_known(caller).token,
                 who=_known(caller).session.username,
-                token_id=int(token_id) if token_id.isdigit() and len(token_id) < 18 else None,
+                token_id=int(token_id) if token_id.isdecimal() and len(token_id) < 18 else None,
                 login=request.query_params.get("login"),
             )
             if started.warning is None:

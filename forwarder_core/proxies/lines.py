@@ -120,7 +120,7 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     words = first.split(" ", 2)
     if head[:2] == b"\x15\x03":
         raise Trouble(Blame.PROXY, "wants_tls", WANTS_TLS)
-    if not first.startswith("HTTP/") or len(words) < 2 or not words[1].isdigit():
+    if not first.startswith("HTTP/") or len(words) < 2 or not words[1].isdecimal():
         raise Trouble(Blame.PROXY, "not_a_proxy", f"What answers {_NOT_PROXY}")
     pairs = (line.partition(":") for line in lines)
     return int(words[1]), {name.strip().lower(): value.strip().lower() for name, _, value in pairs}

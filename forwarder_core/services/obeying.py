@@ -71,7 +71,7 @@ def _status(core: Core, command: Command, who: str) -> Page:
 
 
 def _why(core: Core, command: Command, who: str) -> Page:
-    if command.rest.isdigit() and len(command.rest) <= 18:
+    if command.rest.isdecimal() and len(command.rest) <= 18:
         try:
             return _job_story(core, jobs.get(core, int(command.rest)))
         except NotFound:
@@ -194,7 +194,7 @@ def _called(
 
 
 def _number(word: str) -> int:
-    if not word.isdigit() or len(word) > 18:
+    if not word.isdecimal() or len(word) > 18:
         raise NotFound("A job is named by its number.", action=_CHECK)
     return int(word)
 

@@ -19,9 +19,9 @@ _MOST = 1_000
 
 def show() -> None:
     core = access.core()
-    chosen_id = st.query_params.get("id", "")
-    if chosen_id.isdigit():
-        connection.show(int(chosen_id))
+    chosen_id = places.number("id")
+    if chosen_id is not None:
+        connection.show(chosen_id)
         return
     if st.query_params.get("new"):
         wizard.show()

@@ -35,9 +35,9 @@ _PAGE = 50
 
 
 def show() -> None:
-    chosen = st.query_params.get("id", "")
-    if chosen.isdigit() and len(chosen) < 19:
-        job.show(int(chosen))
+    chosen = places.number("id")
+    if chosen is not None:
+        job.show(chosen)
     else:
         _list()
 
@@ -107,8 +107,7 @@ def _filters(view: str) -> Wanted:
         status = st.selectbox("Status", ["All", *states], format_func=_word, key=f"jobs-status-{view}")
         since, until = days.field("Created", "jobs-days")
         q = st.text_input("Search", placeholder="Caption, or a number", key="jobs-q")
-    account = st.query_params.get("account", "")
-    account_id = int(account) if account.isdigit() and len(account) < 19 else None
+    account_id = places.number("account")
     if account_id is not None and (owner := attempt(lambda: accounts.get(core, account_id))) is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"Jobs of account **{words.plain(owner.alias)}**", width="content")

@@ -32,7 +32,7 @@ def show() -> None:
         limit=_PAGE,
         q=q.replace("\x00", "") or None,
         level=None if level == "All" else level,
-        job_id=int(job) if job.isdigit() and len(job) < 19 else None,
+        job_id=int(job) if job.isdecimal() and len(job) < 19 else None,
         connection_id=connection or None,
         account_id=account or None,
         code=code.replace("\x00", "").strip() or None,

@@ -48,9 +48,9 @@ def show() -> None:
         if st.button("Add Proxy", icon=":material/add:", type="primary"):
             _form(None)
     found = proxies.page(core)
-    chosen_id = st.query_params.get("id", "")
-    if chosen_id.isdigit():
-        found = [proxy for proxy in found if proxy.id == int(chosen_id)]
+    chosen_id = places.number("id")
+    if chosen_id is not None:
+        found = [proxy for proxy in found if proxy.id == chosen_id]
         places.link("proxies", "Show all proxies", icon=":material/arrow_back:")
     if found:
         _table(found)

@@ -105,7 +105,7 @@ def _body(answer: httpx.Response) -> bytes:
         if len(content) > _MOST_BYTES:
             raise ContractChanged("YouTube's feed is larger than any feed.")
     announced = answer.headers.get("content-length", "")
-    if announced.isdigit() and "content-encoding" not in answer.headers and len(content) < int(announced):
+    if announced.isdecimal() and "content-encoding" not in answer.headers and len(content) < int(announced):
         raise NetworkFailed("The connection to YouTube ended early.")
     return content
 

@@ -35,6 +35,8 @@ class Listener:
         self.core, self.sim, self.ears, self.mouth, self.patience = core, sim, ears, mouth, Patience()
 
     def round(self) -> int:
+        if not listening.has_work(self.core):
+            return 0
         listening.listen(self.core, self.ears, self.patience, wait_s=0)
         return commanding.act_on_waiting(self.core, self.mouth)
 
@@ -102,6 +104,7 @@ def test_pause_resume_and_retry_are_done_and_audited_under_the_persons_name(read
     assert listener.say(f"/retry {job}") == f"Job {job} is queued for retry."
     assert factories.job_of(ready, job).status is JobStatus.QUEUED
     assert "there is nothing to retry" in listener.say(f"/retry {job}")
+    assert "A job is named by its number." in listener.say("/retry ²")
     assert (WHO, "job_retried") in audits(ready)
 
 

@@ -86,3 +86,9 @@ def looked_at(name: str, look: Callable[[], AppTest]) -> str:
     for element in (element for kind in markdown for element in kind):
         assert not MARKUP.search(str(element.value)), (name, element.value)
     return told(test)
+
+
+@pytest.mark.parametrize("number", ["\u00b2", "9" * 30, "-1"])
+def test_an_address_with_a_number_that_is_no_row_opens_the_screen(core: Core, opened: Opening, number: str) -> None:
+    for screen in (jobs, connections, proxies, logs):
+        opened(screen.show, id=number, account=number, job_id=number)

@@ -120,6 +120,7 @@ def test_so_does_a_good_socks_proxy(ca: trustme.CA, trust: ssl.SSLContext) -> No
         ("http", says(page("502 Bad Gateway")), Blame.TARGET, "unreachable"),
         ("http", says(page("403 Forbidden")), Blame.TARGET, "denied"),
         ("http", says(b"SSH-2.0-OpenSSH_9.6\r\n"), Blame.PROXY, "not_a_proxy"),
+        ("http", says(b"HTTP/1.1 \xb2 \r\n\r\n"), Blame.PROXY, "not_a_proxy"),  # a digit, yet no number
         ("http", says(b"\x15\x03\x01\x00\x02\x02\x46"), Blame.PROXY, "wants_tls"),
         ("http", says(b""), Blame.PROXY, "cut"),
         ("http", says(GRANTED), Blame.PROXY, "cut"),
