@@ -16,6 +16,14 @@ from forwarder_core.services import analytics_tables, happenings, tokens
 from forwarder_core.services.analytics import AccountLine, ConnectionLine, View
 
 _ENDED = "appears as soon as the first post of these days was forwarded or failed for good"
+NO_FILES = "Files are offered once every one of these days is counted."
+
+
+def counting(uncounted: Sequence[date], of: int) -> None:
+    """Says how many days are still to be counted, where any are."""
+    if uncounted:
+        words = f"{len(uncounted):,} of {of:,} days are being counted, the newest first"
+        st.info(f"{words}; what is shown of them is old or missing. Look again in a minute.", icon=":material/timer:")
 
 
 def overview(view: View) -> None:
@@ -100,6 +108,9 @@ def _listed(view: View, name: str, title: str) -> None:
         st.caption("There is nothing to list yet.")
         return
     st.dataframe(made, hide_index=True, width="stretch")
+    if view.uncounted:
+        st.caption(NO_FILES)
+        return
     st.download_button(
         f"{title} as CSV",
         analytics_tables.csv_of(view, name),
@@ -260,7 +271,7 @@ def account_figures(chosen: AccountLine) -> None:
 def _proxies(view: View) -> None:
     st.subheader("Proxies")
     if not view.by_proxy:
-        st.caption("Checks of proxies show here half an hour after the first proxy was added.")
+        st.caption("A proxy shows here, up or down, as soon as it is added; its checks half an hour after.")
     else:
         _listed(view, "proxy_totals", "Proxies")
         table(view, "proxies", "Proxies by day")

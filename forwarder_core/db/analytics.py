@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
@@ -197,9 +197,14 @@ class Span:
         return {"workspace": WORKSPACE, **{name: getattr(self, name) for name in named}}
 
 
+def lock(tx: Tx, *, waits: bool) -> bool:
+    """Be the one who computes days until the transaction ends; False = another is, and nobody `waits`."""
+    take = func.pg_advisory_xact_lock(_LOCK) if waits else func.pg_try_advisory_xact_lock(_LOCK)
+    return tx.execute(select(take)).scalar_one() is not False
+
+
 def compute(tx: Tx, span: Span) -> None:
-    """Write these days anew, all of them or none."""
-    tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    """Write these days anew, all of them or none. Under `lock`."""
     for table in _TABLES:
         gone = text(f"DELETE FROM {table} WHERE workspace_id = :workspace AND day BETWEEN :first AND :last")
         tx.execute(gone, span.values)

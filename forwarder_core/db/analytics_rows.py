@@ -260,9 +260,9 @@ _SOURCES = text(
     SELECT stood.day, ended.n + made.n + tried.n + checked.n + unwanted.n AS n,
         greatest(ended.at, made.at, tried.at, checked.at, unwanted.at) AS changed_at
     FROM (
-        SELECT day::date AS day, day AT TIME ZONE :zone AS since, (day + interval '1 day') AT TIME ZONE :zone AS until
-        FROM generate_series((CAST(:since AS timestamptz) AT TIME ZONE :zone)::date::timestamp,
-            (CAST(:until AS timestamptz) AT TIME ZONE :zone) - interval '1 second', interval '1 day') AS days(day)
+        SELECT day, day::timestamp AT TIME ZONE :zone AS since,
+            (day + 1)::timestamp AT TIME ZONE :zone AS until
+        FROM unnest(CAST(:days AS date[])) AS days(day)
     ) AS stood,
     LATERAL (SELECT count(*) AS n, max(changed_at) AS at FROM jobs
         WHERE workspace_id = :workspace AND completed_at >= since AND completed_at < until) AS ended,
@@ -277,10 +277,10 @@ _SOURCES = text(
 )
 
 
-def sources(tx: Tx, since: datetime, until: datetime, zone: str) -> dict[date, tuple[int, datetime | None]]:
-    """What each day is computed from: how many rows, and when the last of them changed. Each day is a range of each
-    index: half the work of sorting all rows of a year into days."""
-    found = tx.execute(_SOURCES, {"workspace": WORKSPACE, "since": since, "until": until, "zone": zone})
+def sources(tx: Tx, days: Sequence[date], zone: str) -> dict[date, tuple[int, datetime | None]]:
+    """What each of these days is computed from: how many rows, and when the last of them changed. Each day is a range
+    of each index: half the work of sorting all rows of a year into days."""
+    found = tx.execute(_SOURCES, {"workspace": WORKSPACE, "days": list(days), "zone": zone})
     return {row.day: (row.n, row.changed_at) for row in found}
 
 

@@ -235,13 +235,18 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+def start_of(kind: str, day: date) -> date:
+    """The Monday of its `week`, or the first of its `month`."""
+    return day - timedelta(days=day.weekday()) if kind == "week" else day.replace(day=1)
+
+
 PRESETS: Mapping[str, int] = {"7days": 7, "30days": 30, "90days": 90}
 
 
 def period_of(name: str, today: date) -> Period:
     """`weekly`: since Monday; `monthly`: since the first; `7days` and the like end today. Raises KeyError."""
     if name == "weekly":
-        return Period(today - timedelta(days=today.weekday()), today)
+        return Period(start_of("week", today), today)
     if name == "monthly":
-        return Period(today.replace(day=1), today)
+        return Period(start_of("month", today), today)
     return Period(today - timedelta(days=PRESETS[name] - 1), today)

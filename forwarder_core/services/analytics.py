@@ -2,6 +2,9 @@
 
 What the API, the screen, the exports and the reports show comes from here, so they say the same. docs/analytics.md
 defines every figure; the formulas are `domain.analytics`.
+
+The fact to know: a day that was never counted stands in no figure and among no `days`, never as one without posts; it
+is among the `uncounted`, as is one that changed and was not counted again yet, which shows what it was.
 """
 
 from __future__ import annotations
@@ -14,14 +17,17 @@ from typing import Any, TypeVar
 from forwarder_core.db import accounts as account_rows
 from forwarder_core.db import analytics_rows as rows
 from forwarder_core.db import happenings as happening_rows
+from forwarder_core.db import proxies as proxy_rows
 from forwarder_core.db.analytics_rows import AccountDay, ConnectionDay, FailureDay, Named, ProxyDay, SystemDay
 from forwarder_core.domain import analytics as figures
+from forwarder_core.domain import proxies as proxy_rules
 from forwarder_core.domain.accounts import Account, AccountStatus
 from forwarder_core.domain.analytics import Cause, Fix, Health, Period, Tally
 from forwarder_core.domain.happenings import Happening
 from forwarder_core.errors import FieldError, Invalid, NotFound
 from forwarder_core.services import analytics_days
 from forwarder_core.services.analytics_causes import ErrorLine, counted, errors_of, what_next
+from forwarder_core.services.analytics_days import Counted
 from forwarder_core.services.context import Core
 
 PERIODS = ("weekly", "monthly", *figures.PRESETS)
@@ -53,12 +59,13 @@ class ConnectionLine:
     causes: tuple[Cause, ...]
     peak: tuple[int, int] | None
     last_failed_at: datetime | None
+    uncounted: tuple[date, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLine:
     """`tally`: of all jobs at either end; `as_source`, `as_destination`: jobs that ended with it there; `blamed`:
-    failed attempts in its own step; `errors`: those, by day and cause."""
+    failed attempts in its own step; `errors`: those, by day and cause. `health`: of no days but all of them."""
 
     id: int
     alias: str
@@ -75,6 +82,7 @@ class AccountLine:
     last_failed_at: datetime | None
     days: tuple[DayLine, ...]
     errors: tuple[ErrorLine, ...]
+    uncounted: tuple[date, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +99,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyLine:
-    """Checks of a proxy over the period; `average_ms` of those that succeeded."""
+    """Checks of a proxy over the period; `average_ms` of those that succeeded. `health`: at present."""
 
     proxy_id: int
     alias: str
+    health: proxy_rules.Health
     checks: int
     failed: int
     average_ms: int | None
@@ -106,11 +115,12 @@ class ProxyLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A period of the whole installation; `weeks`, `months`: the last ones as they were rolled up, newest first.
-    `zone`: whose days they are."""
+    """A period of the whole installation; `weeks`, `months`: the last ones as they were rolled up, newest first, but
+    for those with a day that is to be counted. `zone`: whose days they are."""
 
     period: Period
     zone: tzinfo
+    uncounted: tuple[date, ...]
     tally: Tally
     uptime: float | None
     days: tuple[DayLine, ...]
@@ -121,16 +131,12 @@ class View:
     peak: tuple[int, int] | None
     by_hour: dict[int, int]
     proxies: tuple[ProxyDay, ...]
+    by_proxy: tuple[ProxyLine, ...]
     dead_letters: tuple[dict[str, Any], ...]
     fixes: tuple[Fix, ...]
     happenings: tuple[Happening, ...]
     weeks: tuple[dict[str, Any], ...]
     months: tuple[dict[str, Any], ...]
-
-    @property
-    def by_proxy(self) -> list[ProxyLine]:
-        grouped = _grouped(self.proxies, lambda one: (one.alias, one.proxy_id))
-        return [_proxy_line(id_, alias, days) for (alias, id_), days in sorted(grouped.items())]
 
 
 def period(core: Core, name: str = "30days", first: date | None = None, last: date | None = None) -> Period:
@@ -151,7 +157,7 @@ def period(core: Core, name: str = "30days", first: date | None = None, last: da
 
 def view(core: Core, chosen: Period) -> View:
     """Everything of the period in one reading."""
-    analytics_days.refresh_due(core)
+    so_far = analytics_days.count_for(core, chosen)
     now = core.clock.now()
     since, until = figures.bounds(chosen.first, chosen.last, core.settings.zone)
     with core.begin() as tx:
@@ -163,26 +169,29 @@ def view(core: Core, chosen: Period) -> View:
         known = {one.id: one.token_expiry for one in account_rows.page(tx, after=0, limit=len(aliases))}
         expiries = {id_: known.get(id_) for id_ in aliases}
         proxies, system = rows.proxy_days(tx, chosen), rows.system_days(tx, chosen)
+        every_proxy = proxy_rows.known(tx).values()
         latency = rows.latency(tx, since, until)
         dead = rows.open_dead_letters(tx)
         happened = happening_rows.between(tx, since, until)
-        weeks, months = (rows.rolled_up(tx, kind, MOST_ROLLUPS) for kind in ("week", "month"))
-    lines = day_lines(chosen, of_connections)
+        weeks, months = (so_far.whole(rows.rolled_up(tx, kind, MOST_ROLLUPS)) for kind in ("week", "month"))
+    lines = day_lines(so_far.days, of_connections)
     tally = total(line.tally for line in lines)
     hours = by_hour(of_connections)
     return View(
         period=chosen,
         zone=core.settings.zone,
+        uncounted=so_far.uncounted,
         tally=tally,
         uptime=figures.uptime(line.tally for line in lines),
         days=lines,
         causes=tuple(figures.ranked(counted(failed), tally)),
-        connections=tuple(_connection_lines(chosen, of_connections, failed, named)),
-        accounts=tuple(_account_lines(chosen, of_accounts, aliases, expiries, now, errors_of(failed, named))),
+        connections=tuple(_connection_lines(so_far, of_connections, failed, named)),
+        accounts=tuple(_account_lines(so_far, of_accounts, aliases, expiries, now, errors_of(failed, named))),
         load=_load(tally, system, latency, core, now),
         peak=figures.peak_hours(hours),
         by_hour=hours,
         proxies=tuple(proxies),
+        by_proxy=tuple(_proxy_lines(every_proxy, proxies)),
         dead_letters=tuple(dead),
         fixes=tuple(what_next(of_connections, failed, named)),
         happenings=tuple(happened),
@@ -193,14 +202,14 @@ def view(core: Core, chosen: Period) -> View:
 
 def connection(core: Core, connection_id: int, chosen: Period) -> ConnectionLine:
     """Raises NotFound. A deleted connection keeps its figures."""
-    analytics_days.refresh_due(core)
+    so_far = analytics_days.count_for(core, chosen)
     with core.begin() as tx:
         named = rows.named_connections(tx).get(connection_id)
         if named is None:
             raise NotFound(f"There is no connection {connection_id}.")
         days = rows.connection_days(tx, chosen, connection_id)
         failed = rows.failure_days(tx, chosen, [connection_id])
-    (line,) = _connection_lines(chosen, days, failed, {connection_id: named}, is_every=True)
+    (line,) = _connection_lines(so_far, days, failed, {connection_id: named}, is_every=True)
     return line
 
 
@@ -220,20 +229,20 @@ def account(core: Core, account_id: int, chosen: Period) -> tuple[AccountLine, l
 
 def health_of(core: Core, accounts: Sequence[Account]) -> dict[int, Health]:
     """By account, of the last 30 days, as its own page says it."""
-    analytics_days.refresh_due(core)
     chosen = period(core)
+    so_far = analytics_days.count_for(core, chosen)
     with core.begin() as tx:
         days = rows.account_days(tx, chosen, accounts[0].id if len(accounts) == 1 else None)
     named = {one.id: (one.alias, one.platform, one.status.value) for one in accounts}
     expiries = {one.id: one.token_expiry for one in accounts}
-    return {line.id: line.health for line in _account_lines(chosen, days, named, expiries, core.clock.now(), {})}
+    return {line.id: line.health for line in _account_lines(so_far, days, named, expiries, core.clock.now(), {})}
 
 
 def rollups(core: Core, kind: str, limit: int = MOST_ROLLUPS) -> list[dict[str, Any]]:
-    """The last weeks or months (`week`, `month`), newest first."""
-    analytics_days.refresh_due(core)
+    """The last weeks or months (`week`, `month`), newest first, but for those with a day that is to be counted."""
+    so_far = analytics_days.count_for(core, period(core))
     with core.begin() as tx:
-        return rows.rolled_up(tx, kind, limit)
+        return so_far.whole(rows.rolled_up(tx, kind, limit))
 
 
 # ---- lines from rows -----------------------------------------------------------------------------------------------
@@ -241,13 +250,15 @@ def rollups(core: Core, kind: str, limit: int = MOST_ROLLUPS) -> list[dict[str, 
 
 def total(tallies: Iterable[Tally]) -> Tally:
     every = list(tallies)
+    if len(every) == 1:  # as is each day of each connection
+        return every[0]
     return Tally(**{f.name: sum(getattr(one, f.name) for one in every) for f in fields(Tally)})
 
 
-def day_lines(chosen: Period, days: Iterable[ConnectionDay | AccountDay]) -> tuple[DayLine, ...]:
-    """Every day of the period, whatever was on it."""
+def day_lines(chosen: Iterable[date], days: Iterable[ConnectionDay | AccountDay]) -> tuple[DayLine, ...]:
+    """Every day that was counted, whatever was on it."""
     found = _grouped(days, lambda one: one.day)
-    return tuple(DayLine(day=day, tally=total(one.tally for one in found.get(day, []))) for day in chosen.days)
+    return tuple(DayLine(day=day, tally=total(one.tally for one in found.get(day, []))) for day in chosen)
 
 
 def by_hour(days: Iterable[ConnectionDay]) -> dict[int, int]:
@@ -260,7 +271,7 @@ def by_hour(days: Iterable[ConnectionDay]) -> dict[int, int]:
 
 
 def _connection_lines(
-    chosen: Period,
+    so_far: Counted,
     days: Sequence[ConnectionDay],
     failed: Sequence[FailureDay],
     named: dict[int, Named],
@@ -274,7 +285,7 @@ def _connection_lines(
         own = of_connection.get(id_, [])
         if name.is_deleted and not own and not is_every:
             continue
-        lines = day_lines(chosen, own)
+        lines = day_lines(so_far.days, own)
         tally = total(line.tally for line in lines)
         yield ConnectionLine(
             named=name,
@@ -284,11 +295,12 @@ def _connection_lines(
             causes=tuple(figures.ranked(counted(failures.get(id_, [])), tally)),
             peak=figures.peak_hours(by_hour(own)),
             last_failed_at=_latest(own),
+            uncounted=so_far.uncounted,
         )
 
 
 def _account_lines(
-    chosen: Period,
+    so_far: Counted,
     days: Sequence[AccountDay],
     aliases: dict[int, tuple[str, str, str]],
     expiries: dict[int, datetime | None],
@@ -298,7 +310,7 @@ def _account_lines(
     of_account = _grouped(days, lambda one: one.account_id)
     for id_, (alias, platform, status) in sorted(aliases.items()):
         own, expiry = of_account.get(id_, []), expiries[id_]
-        lines = day_lines(chosen, own)
+        lines = day_lines(so_far.days, own)
         tally = total(line.tally for line in lines)
         up = figures.uptime(line.tally for line in lines)
         last = _latest(own)
@@ -314,8 +326,8 @@ def _account_lines(
             blamed=sum(one.blamed for one in own),
             uptime=up,
             health=figures.health(
-                success_rate=tally.success_rate,
-                uptime_percent=up,
+                success_rate=None if so_far.is_lacking else tally.success_rate,
+                uptime_percent=None if so_far.is_lacking else up,
                 is_token_valid=is_valid,
                 since_failure=None if last is None else now - last,
             ),
@@ -324,6 +336,7 @@ def _account_lines(
             last_failed_at=last,
             days=lines,
             errors=tuple(errors.get(id_, ())),
+            uncounted=so_far.uncounted,
         )
 
 
@@ -344,10 +357,15 @@ def _load(
     )
 
 
-def _proxy_line(proxy_id: int, alias: str, days: Sequence[ProxyDay]) -> ProxyLine:
-    checks, failed = sum(day.checks for day in days), sum(day.failed for day in days)
-    average = round(sum(day.latency_ms for day in days) / (checks - failed)) if checks > failed else None
-    return ProxyLine(proxy_id=proxy_id, alias=alias, checks=checks, failed=failed, average_ms=average)
+def _proxy_lines(proxies: Iterable[proxy_rules.Proxy], days: Sequence[ProxyDay]) -> Iterable[ProxyLine]:
+    of_proxy = _grouped(days, lambda one: one.proxy_id)
+    for one in sorted(proxies, key=lambda proxy: proxy.alias):
+        own = of_proxy.get(one.id, [])
+        checks, failed = sum(day.checks for day in own), sum(day.failed for day in own)
+        average = round(sum(day.latency_ms for day in own) / (checks - failed)) if checks > failed else None
+        yield ProxyLine(
+            proxy_id=one.id, alias=one.alias, health=one.health, checks=checks, failed=failed, average_ms=average
+        )
 
 
 def _latest(days: Iterable[ConnectionDay | AccountDay]) -> datetime | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from forwarder_core.domain.analytics import Period
-from forwarder_core.services import alerting, analytics, analytics_tables
+from forwarder_core.services import alerting, analytics, analytics_days, analytics_tables
 from forwarder_core.services.alerting import AlertKind
 from forwarder_core.services.analytics import View
 from forwarder_core.services.context import Core
@@ -56,6 +56,7 @@ def monthly(core: Core, of: date) -> Report:
 
 
 def _make(core: Core, kind: str, chosen: Period) -> Report:
+    analytics_days.catch_up(core)
     view = analytics.view(core, chosen)
     folder = core.settings.home / "reports" / f"{kind}-{chosen.first}"
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from forwarder_core.domain.analytics import Period, Tally
 from forwarder_core.domain.sheets import safe
-from forwarder_core.errors import FieldError, Invalid, failure_classes
+from forwarder_core.errors import FieldError, Invalid, Unavailable, failure_classes
 from forwarder_core.services import analytics
 from forwarder_core.services.analytics import View
 from forwarder_core.services.context import Core
@@ -51,7 +51,11 @@ def csv(core: Core, table: str, chosen: Period) -> str:
 
 
 def csv_of(view: View, table: str) -> str:
-    """With a head line; unknown is an empty cell."""
+    """With a head line; unknown is an empty cell. A file leaves the house and says nothing of days that are to come:
+    raises Unavailable while a day of the period is not counted."""
+    if view.uncounted:
+        told = f"{len(view.uncounted)} of the days are being counted, the newest first."
+        raise Unavailable(told, action="Try again in a minute, or choose days that are counted.")
     return safe_frame(view, table).to_csv(index=False, lineterminator="\r\n")
 
 
@@ -116,7 +120,7 @@ def _proxies(view: View) -> Iterable[tuple[Any, ...]]:
 
 def _proxy_totals(view: View) -> Iterable[tuple[Any, ...]]:
     for one in view.by_proxy:
-        yield one.proxy_id, one.alias, one.checks, one.failed, one.error_rate, one.average_ms
+        yield one.proxy_id, one.alias, one.health.value, one.checks, one.failed, one.error_rate, one.average_ms
 
 
 def _events(view: View) -> Iterable[tuple[Any, ...]]:
@@ -179,7 +183,10 @@ _TABLES: Mapping[str, tuple[tuple[str, ...], Rows]] = {
     ),
     "failures": (("reason", "title", "jobs", "attempts", "percent", "gain_points"), _failures),
     "proxies": (("date", "proxy_id", "proxy", "checks", "failed", "avg_latency_ms"), _proxies),
-    "proxy_totals": (("proxy_id", "proxy", "checks", "failed", "error_rate", "avg_latency_ms"), _proxy_totals),
+    "proxy_totals": (
+        ("proxy_id", "proxy", "status", "checks", "failed", "error_rate", "avg_latency_ms"),
+        _proxy_totals,
+    ),
     "hours": (("hour", "jobs"), _hours),
     "dead_letters": (("reason", "title", "jobs", "oldest_at"), _dead_letters),
     "events": (("at", "kind", "text"), _events),

@@ -49,7 +49,7 @@ class Found:
 
 def find(core: Core) -> list[Found]:
     """Of every account, and of all that share a proxy or a platform, as of now."""
-    analytics_days.refresh_due(core)
+    analytics_days.catch_up(core)
     seen = behaviours.gather(core)
     covered = _told_together(seen)
     shared = _unlike([*_shared_drops(seen), *_shared_silences(seen, core)], covered)

@@ -166,6 +166,7 @@ CHECKS = [analytics_are_sound]
 
 def _rolled_up(kind: str, first: date, last: date) -> Made:
     core = this_core()
+    analytics_days.catch_up(core)
     found = next((one for one in analytics.rollups(core, kind, 600) if one["starts_on"] == first), None)
     view = analytics.view(core, Period(first, last))
     kept = {"forwarded": found["forwarded"] if found else 0}

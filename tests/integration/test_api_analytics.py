@@ -72,6 +72,25 @@ async def test_the_summary_of_the_hand_computed_history(core: Core, history: His
     }
 
 
+async def test_days_that_are_being_counted_are_named_and_no_file_goes_out_without_them(
+    core: Core, history: History
+) -> None:
+    a, last_two = history.a, "from=2026-03-30&to=2026-03-31"
+    paths = ("summary", "system", f"connection/{a.id}", f"account/{a.source_account_id}")
+    body = {"table": "days", "from": "2026-03-30", "to": "2026-03-31"}
+    async with api_client(core) as client:
+        with seeded_history.somebody_counts(core):
+            for path in paths:
+                told = await asked(client, f"/api/analytics/{path}?{last_two}")
+                assert told["uncounted_days"] == ["2026-03-30", "2026-03-31"] and told["daily_stats"] == [], path
+            refused = await client.post("/api/analytics/export", json=body)
+        assert refused.status_code == 503 and "2 of the days are being counted" in refused.json()["detail"]
+        for path in paths:
+            told = await asked(client, f"/api/analytics/{path}?{last_two}")
+            assert told["uncounted_days"] == [] and len(told["daily_stats"]) == 2, path
+        assert (await client.post("/api/analytics/export", json=body)).status_code == 200
+
+
 async def test_a_connection_has_the_keys_of_the_specification_under_both_paths(core: Core, history: History) -> None:
     async with api_client(core) as client:
         told = await asked(client, f"/api/analytics/connection/{history.a.id}?{SPAN}")
@@ -120,7 +139,8 @@ async def test_the_installation_with_its_proxies(core: Core, history: History) -
     async with api_client(core) as client:
         told = await asked(client, f"/api/analytics/system?{SPAN}")
     assert told["proxies"] == [
-        {"proxy_id": proxy, "proxy": "Frankfurt", "checks": 3, "failed": 1, "error_rate": 33.3, "avg_latency_ms": 200}
+        {"proxy_id": proxy, "proxy": "Frankfurt", "status": "unchecked", "checks": 3, "failed": 1, "error_rate": 33.3}
+        | {"avg_latency_ms": 200}
     ]
     assert told["latency_p50_seconds"] == 200.0 and told["total_video_bytes"] == 2_000
     assert sum(told["jobs_by_hour"].values()) == 6 and set(told["tokens_expiring"]) == {"7days", "30days"}

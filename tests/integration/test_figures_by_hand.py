@@ -68,7 +68,7 @@ def worked_out(history: History) -> dict[str, list[str]]:
             f"{network},0,1,0.0,0.0",
         ],
         "proxies": ["2026-03-30,Frankfurt,3,1,200"],
-        "proxy_totals": ["Frankfurt,3,1,33.3,200"],
+        "proxy_totals": ["Frankfurt,unhealthy,3,1,33.3,200", "Oslo,unchecked,0,0,,"],
         "hours": [f"{hour},{HOURS.get(hour, 0)}" for hour in range(24)],
         "dead_letters": [f"{auth},1,{FAILED_AT}", f"{media},1,2026-03-29T01:30:00+01:00"],
         "events": ["2026-03-28T23:00:00+01:00,token,Token of A renewed"],
@@ -79,9 +79,10 @@ def worked_out(history: History) -> dict[str, list[str]]:
 
 @pytest.fixture
 def proxy_id(core: Core, history: History) -> int:
-    """One proxy, checked three times on the 30th, and one renewal on the 28th at 23:00."""
+    """One proxy, checked three times on the 30th and down now, another never checked; one renewal on the 28th."""
     with core.begin() as tx:
-        row = {"alias": "Frankfurt", "type": "http", "host": "h", "port": 1, "created_at": NOW}
+        row = {"alias": "Frankfurt", "type": "http", "host": "h", "port": 1, "created_at": NOW, "health": "unhealthy"}
+        tx.execute(insert(proxies).values(row | {"alias": "Oslo", "health": "unchecked"}))
         proxy: int = tx.execute(insert(proxies).values(row).returning(proxies.c.id)).scalar_one()
         at = {"proxy_id": proxy, "target": "t", "at": seeded_history.at("30 12:00:00")}
         checks = [{"ok": True, "latency_ms": 100}, {"ok": True, "latency_ms": 301}, {"ok": False, "latency_ms": None}]

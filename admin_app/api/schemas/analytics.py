@@ -159,10 +159,13 @@ class HoursOut(Out):
 
 
 class ConnectionAnalyticsOut(Out):
+    """`uncounted_days`: of the period those that are being counted; what is told of them is old or missing."""
+
     connection_id: int
     connection_name: str
     status: str
     period: PeriodOut
+    uncounted_days: list[dt.date]
     metrics: MetricsOut
     failure_breakdown: list[FailureOut]
     daily_stats: list[DayOut]
@@ -176,6 +179,7 @@ class ConnectionAnalyticsOut(Out):
             connection_name=line.named.name,
             status="deleted" if line.named.is_deleted else line.named.status,
             period=PeriodOut.of(period),
+            uncounted_days=list(line.uncounted),
             metrics=MetricsOut.of(line.tally, line.uptime),
             failure_breakdown=[FailureOut.of(cause) for cause in line.causes],
             daily_stats=DayOut.newest_first(line.days),
@@ -218,7 +222,8 @@ class ErrorDayOut(Out):
 
 
 class AccountAnalyticsOut(Out):
-    """`health_parts`: the points of 40 for success, 30 for uptime, 20 for the sign-in, 10 for the last failure."""
+    """`health_parts`: the points of 40 for success, 30 for uptime, 20 for the sign-in, 10 for the last failure.
+    `uncounted_days`: of the period those that are being counted; what is told of them is old or missing."""
 
     account_id: int
     account_alias: str
@@ -227,6 +232,7 @@ class AccountAnalyticsOut(Out):
     health_score: int | None
     health_parts: dict[str, float | None]
     period: PeriodOut
+    uncounted_days: list[dt.date]
     metrics: AccountMetricsOut
     connections: list[AccountConnectionOut]
     token_status: TokenStatusOut
@@ -247,6 +253,7 @@ class AccountAnalyticsOut(Out):
             health_score=line.health.score,
             health_parts=dict(line.health.parts),
             period=PeriodOut.of(period),
+            uncounted_days=list(line.uncounted),
             metrics=AccountMetricsOut(
                 total_forwarded=line.as_source + line.as_destination,
                 as_source=line.as_source,
@@ -302,9 +309,11 @@ class FixOut(Out):
 
 
 class AnalyticsSummaryOut(Out):
-    """`forwarded_count` and the four after it are the summary row of the brief; `metrics` says more."""
+    """`forwarded_count` and the four after it are the summary row of the brief; `metrics` says more. `uncounted_days`:
+    of the period those that are being counted; what is told of them is old or missing."""
 
     period: PeriodOut
+    uncounted_days: list[dt.date]
     forwarded_count: int
     success_count: int
     fail_count: int
@@ -324,6 +333,7 @@ class AnalyticsSummaryOut(Out):
         causes = [FailureOut.of(cause) for cause in view.causes]
         return cls(
             period=PeriodOut.of(view.period),
+            uncounted_days=list(view.uncounted),
             forwarded_count=view.tally.total,
             success_count=view.tally.succeeded,
             fail_count=view.tally.failed,

@@ -6,6 +6,7 @@ import datetime as dt
 
 from admin_app.api.schemas.analytics import DayOut, HoursOut, MetricsOut, PeriodOut
 from admin_app.api.schemas.base import Out
+from forwarder_core.domain.proxies import Health
 from forwarder_core.services.analytics import View
 from forwarder_core.services.analytics_tables import title
 from forwarder_core.services.tokens import TokenView
@@ -19,8 +20,11 @@ class DeadLetterOut(Out):
 
 
 class ProxyOut(Out):
+    """Checks of the period; `status` at present."""
+
     proxy_id: int
     proxy: str
+    status: Health
     checks: int
     failed: int
     error_rate: float | None
@@ -35,9 +39,11 @@ class EndingOut(Out):
 
 class SystemAnalyticsOut(Out):
     """`worker_utilization_percent` of the slot-seconds there were; latencies from posted at the source to seen at the
-    destination. `total_video_bytes` are those sent."""
+    destination. `total_video_bytes` are those sent. `uncounted_days`: of the period those that are being counted; what
+    is told of them is old or missing."""
 
     period: PeriodOut
+    uncounted_days: list[dt.date]
     metrics: MetricsOut
     total_video_bytes: int
     worker_utilization_percent: float | None
@@ -55,6 +61,7 @@ class SystemAnalyticsOut(Out):
     def of(cls, view: View, ending: dict[int, list[TokenView]]) -> SystemAnalyticsOut:
         return cls(
             period=PeriodOut.of(view.period),
+            uncounted_days=list(view.uncounted),
             metrics=MetricsOut.of(view.tally, view.uptime),
             total_video_bytes=view.tally.bytes_sent,
             worker_utilization_percent=view.load.utilisation,
@@ -84,6 +91,7 @@ def _proxies(view: View) -> list[ProxyOut]:
         ProxyOut(
             proxy_id=one.proxy_id,
             proxy=one.alias,
+            status=one.health,
             checks=one.checks,
             failed=one.failed,
             error_rate=one.error_rate,

@@ -83,7 +83,9 @@ def _connections(account: Account) -> None:
 
 def _last_days(account: Account) -> None:
     core = access.core()
-    found = attempt(lambda: analytics.account(core, account.id, analytics.period(core)))
+    days = analytics.period(core)
+    found = attempt(lambda: analytics.account(core, account.id, days))
     if found is not None:
         st.subheader("Last 30 days")
+        analytics_tabs.counting(found[0].uncounted, len(days.days))
         analytics_tabs.account_figures(found[0])

@@ -23,7 +23,10 @@ def show() -> None:
     head.title("Analytics")
     chosen = _period()
     view = attempt(lambda: analytics.view(core, chosen)) if chosen else None
-    if view is None:
+    if chosen is None or view is None:
+        return
+    analytics_tabs.counting(view.uncounted, len(chosen.days))
+    if not view.days:
         return
     with head, st.popover("Export", icon=":material/download:"):
         _export(view)
@@ -54,6 +57,9 @@ def _period() -> Period | None:
 
 
 def _export(view: View) -> None:
+    if view.uncounted:
+        st.caption(analytics_tabs.NO_FILES)
+        return
     name = st.selectbox("Table", analytics_tables.names(), format_func=_table_word, key="analytics-export")
     made = analytics_tables.csv_of(view, name)
     file = f"analytics-{name}-{view.period.first}-{view.period.last}.csv"

@@ -85,8 +85,10 @@ def _numbers(view: ConnectionView) -> None:
 
 def _last_days(known: Connection) -> None:
     core = access.core()
-    line = attempt(lambda: analytics.connection(core, known.id, analytics.period(core)))
+    days = analytics.period(core)
+    line = attempt(lambda: analytics.connection(core, known.id, days))
     if line is not None:
+        analytics_tabs.counting(line.uncounted, len(days.days))
         analytics_tabs.connection_figures(line)
 
 

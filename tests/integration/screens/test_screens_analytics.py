@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
-from admin_app.ui import charts
+from admin_app.ui import analytics_tabs, charts
+from admin_app.ui.screens import accounts, connections, jobs, logs
 from admin_app.ui.screens import analytics as screen
-from admin_app.ui.screens import jobs, logs
 from forwarder_core.clock import ManualClock
 from forwarder_core.db import events
 from forwarder_core.db.tables.flow import connections as connections_table
@@ -170,12 +170,28 @@ def test_what_happened_and_whose_trouble_it_is_stand_on_the_screen(
     assert "runs in these hours" in words
 
 
-def test_an_empty_installation_says_what_will_appear(core: Core, opened: Opening) -> None:
-    page = opened(screen.show)
+@pytest.mark.parametrize(("tab", "charts_of_it"), [("Overview", 6), ("Connections", 2), ("Accounts", 0), ("System", 4)])
+def test_an_empty_installation_says_of_each_chart_what_will_appear_and_when(
+    core: Core, opened: Opening, tab: str, charts_of_it: int
+) -> None:
+    page = in_view(opened, screen.show, "analytics-tab", tab)
     assert numbers(page)["Success"] == "–"
-    assert len(page.info) >= 6 and all(
-        "appears" in box.value or "Shows" in box.value or "Nothing" in box.value for box in page.info
-    )
+    assert len(page.info) == charts_of_it and not page.get("arrow_vega_lite_chart")
+    for box in page.info:
+        assert "appears with" in box.value or "appears as soon as" in box.value or "Shows with" in box.value, box.value
+
+
+def test_days_that_are_being_counted_are_said_and_not_drawn(core: Core, opened: Opening, history: History) -> None:
+    with seeded_history.somebody_counts(core):
+        page = opened(screen.show)
+        of_the_account = opened(accounts.show, id=str(history.a.source_account_id))
+        its_tab = ("connection-tab", "Last 30 days")
+        of_the_connection = opened(connections.show, id=str(history.a.id), view=its_tab)
+    for told_there in (page, of_the_account, of_the_connection):
+        assert any("5 of 30 days are being counted" in box.value for box in told_there.info)
+    assert numbers(page)["Posts"] == "0" and analytics_tabs.NO_FILES in told(page)
+    whole = opened(screen.show)
+    assert numbers(whole)["Posts"] == "6" and "counted" not in told(whole)
 
 
 def test_names_from_outside_stay_words(core: Core, opened: Opening) -> None:

@@ -29,7 +29,8 @@ attempt), up 27 and 29; of B: 28 and 29, up 28; of both: 27 to 30, up 27 to 29.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -37,6 +38,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert, update
 
+from forwarder_core.db import analytics as rows
 from forwarder_core.db.tables import flow
 from forwarder_core.domain.analytics import Period
 from forwarder_core.domain.connections import Connection
@@ -118,3 +120,11 @@ def write(core: Core) -> History:
     with core.begin() as tx:
         tx.execute(update(flow.connections).where(flow.connections.c.id == made.b.id).values(deleted_at=NOW))
     return made
+
+
+@contextmanager
+def somebody_counts(core: Core) -> Iterator[None]:
+    """As the keeper does in the middle of a piece: nobody else counts until it is done."""
+    with core.begin() as tx:
+        assert rows.lock(tx, waits=True)
+        yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,23 @@ def test_load_and_latency(view: View) -> None:
     assert view.load.utilisation == round(100 * view.tally.busy_s / available, 1)
     # 100 s before each was seen: 170, 230, 1070, 140 s to its success.
     assert view.load.latency_p50_s == 200.0 and view.load.latency_p95_s == pytest.approx(944.0)
+
+
+def test_the_day_of_25_hours_has_each_post_once_and_its_doubled_hour_both(core: Core) -> None:
+    """Clocks went back at 3:00 in Berlin: 2:30 came twice."""
+    connection = factories.add_connection(core)
+    midnight = datetime(2025, 10, 25, 22, tzinfo=UTC)
+    for minutes in (-1, 0, 150, 210, 1_499, 1_500):  # 23:59, 0:00, 2:30, 2:30 again, 23:59, 0:00
+        ended = {"completed_at": midnight + timedelta(minutes=minutes), "started_at": midnight - timedelta(minutes=2)}
+        factories.add_job(
+            core, connection, status="success", created_at=midnight - timedelta(minutes=2), changed_at=NOW, **ended
+        )
+    october = [date(2025, 10, day) for day in (25, 26, 27)]
+    seen = analytics.view(core, Period(october[0], october[2]))
+    assert [line.tally.total for line in seen.days] == [1, 4, 1]
+    assert seen.by_hour == {**dict.fromkeys(range(24), 0), 0: 2, 2: 2, 23: 2}
+    assert [day.elapsed_s / 3_600 for day in seen.load.days] == [24, 25, 24]
+    assert analytics_days.unequal_days(core, october[0], october[2]) == []
 
 
 def test_only_days_whose_rows_changed_are_computed_again(core: Core, history: History) -> None:

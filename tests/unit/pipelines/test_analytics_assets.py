@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
+from forwarder_core.clock import ManualClock
 from forwarder_core.services import analytics_checks, analytics_days, soak_reports
 from forwarder_pipelines import analytics_schedules
 from forwarder_pipelines.assets import analytics
@@ -86,13 +87,37 @@ def test_the_four_checks_look_at_the_day_of_the_connections(definitions: dg.Defi
     assert {key.name for key in keys} == set(analytics_checks.NAMES)
 
 
-def test_every_hour_asks_for_today_and_for_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    days = [date(2026, 3, day) for day in range(1, 9)]
-    monkeypatch.setattr(analytics_schedules, "this_core", lambda: None)
-    monkeypatch.setattr(analytics_days, "today", lambda core: date(2026, 3, 9))
-    monkeypatch.setattr(analytics_days, "stale", lambda core: days)
-    asked = list(analytics_schedules.analytics_schedule(dg.build_schedule_context()))
-    assert [one.partition_key for one in asked] == [f"2026-03-0{n}" for n in range(4, 10)]
+@pytest.mark.parametrize(
+    ("stale", "counted", "drawn", "asked"),
+    [
+        ([1, 2, 3, 4, 5], [], [], [1, 2, 3, 4, 5, 9]),
+        ([7], [4, 5, 6], [], [4, 5, 6, 7, 9]),
+        ([7], [4, 5, 6], [5], [4, 6, 7, 9]),
+        ([], range(1, 10), [8], [4, 5, 6, 7, 9]),
+        ([], [8, 9], [8, 9], [9]),
+    ],
+)
+def test_every_hour_asks_for_today_and_for_what_changed_and_is_not_drawn_yet(
+    monkeypatch: pytest.MonkeyPatch,
+    instance: dg.DagsterInstance,
+    stale: Sequence[int],
+    counted: Sequence[int],
+    drawn: Sequence[int],
+    asked: Sequence[int],
+) -> None:
+    now = datetime.now(UTC)
+    of = {day: date(2026, 3, day) for day in range(1, 10)}
+    monkeypatch.setattr(analytics_schedules, "this_core", lambda: SimpleNamespace(clock=ManualClock(now)))
+    monkeypatch.setattr(analytics_days, "today", lambda core: of[9])
+    monkeypatch.setattr(analytics_days, "stale", lambda core, most: [of[day] for day in stale][-most:])
+    monkeypatch.setattr(analytics_days, "counted_since", lambda core, since: {of[day]: now for day in counted})
+    for day in drawn:
+        made = dg.AssetMaterialization("connection_daily", partition=of[day].isoformat())
+        instance.report_runless_asset_event(made)
+    # A context of a test takes none that lives in memory.
+    monkeypatch.setattr(dg.ScheduleEvaluationContext, "instance", instance)
+    asks = analytics_schedules.analytics_schedule(dg.build_schedule_context())
+    assert [one.partition_key for one in asks] == [of[day].isoformat() for day in asked]
 
 
 def test_reports_are_of_the_week_and_the_month_that_are_over() -> None:
