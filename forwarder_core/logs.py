@@ -11,6 +11,8 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -55,6 +57,18 @@ def remember_secret(*secrets: str | None) -> None:
         for secret in secrets:
             if secret and len(secret) >= _MIN_SECRET_CHARS:
                 _live.update((secret, quote(secret, safe="")))
+
+
+@contextmanager
+def forgetting() -> Iterator[None]:
+    """What is remembered inside is forgotten at the end: for a process that works for one account after the other."""
+    with _live_lock:
+        known = set(_live)
+    try:
+        yield
+    finally:
+        with _live_lock:
+            _live.intersection_update(known)
 
 
 def redact(text: str) -> str:

@@ -169,7 +169,7 @@ def keyframes_argv(
     split = opened[str(video_index)].filter_multi_output("split")
     alone = {"f": "null", "fps_mode": "passthrough", "filter_complex_threads": 1}
     outputs = [_cover(split[0], cover, after_s=0, of=of or Colors()), graphs.output(split[1], "pipe:", **alone)]
-    return to_null(compiled(graphs.merge_outputs(*outputs), ffmpeg))
+    return to_null(compiled(graphs.merge_outputs(*outputs), ffmpeg.light))
 
 
 def opening(source: Path, trim_s: float | None, **more: str | None) -> Any:

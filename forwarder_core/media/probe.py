@@ -5,28 +5,27 @@ our own. What does not: whether it is a whole video at all (soundness), and whet
 The fact to know: PyAV runs in a child process (probe_child). Measured on a 10 s clip of 1080x1920: 0.16 CPU-s,
 0.1 of it the start, against 0.14 for ffprobe counting packets. They buy that a crash in a decoder, a picture
 that eats all memory or an endless loop ends the child and not the worker; ffprobe is missing where ffmpeg is a wheel's.
+Processes that carry runs share one that has done its start (reader).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from forwarder_core.errors import LocalFailed, MediaRejected
-from forwarder_core.media import soundness, tables
+from forwarder_core.media import reader, soundness, tables
 from forwarder_core.media.boxes import BadBoxes, Layout, read_layout
-from forwarder_core.media.process import bare_environment, prefix
+from forwarder_core.media.process import prefix
 from forwarder_core.media.sniff import REFETCH, sniff
 from forwarder_core.media.soundness import REPOST
 
-_CHILD = Path(__file__).with_name("probe_child.py")
 _TIMEOUT_S = 60.0
 _SIGXCPU_CODES = (-24, -11, -6, -4, -8)  # CPU limit, and the ways a decoder crashes
 _FRACTIONS = ("sar", "fps_avg", "fps_real")
@@ -158,31 +157,41 @@ def _layout(path: Path) -> Layout:
 
 
 def _ask_child(path: Path) -> dict[str, Any]:
-    """One answer of the child. `-P` keeps the folder of the script, and with it our module names, off its path."""
+    """One answer of the child."""
     try:
-        done = subprocess.run(
-            [*prefix(), sys.executable, "-P", "-S", "-B", str(_CHILD), f"file:{path}", str(soundness.MAX_PIXELS)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT_S,
-            cwd="/",
-            env=bare_environment() | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            check=False,
-        )
+        code, output, said = _read(path)
     except subprocess.TimeoutExpired as e:
         raise LocalFailed(f"Reading the file took longer than {_TIMEOUT_S:.0f} s.") from e
     except OSError as e:
         raise LocalFailed(f"The reader of video files could not be started: {e.strerror}.") from e
-    if done.returncode in _SIGXCPU_CODES:
+    if code in _SIGXCPU_CODES:
         raise MediaRejected("The file makes the reader of video files crash or run for ever.", action=REPOST)
     try:
-        answer = json.loads(done.stdout)
+        answer = json.loads(output)
     except ValueError as e:
-        raise LocalFailed(
-            f"The reader of video files was stopped (code {done.returncode}).",
-            raw=done.stderr.decode("utf-8", "replace")[-2000:],
-        ) from e
+        words = said.decode("utf-8", "replace")[-2000:]
+        raise LocalFailed(f"The reader of video files was stopped (code {code}).", raw=words) from e
     return dict(answer)
+
+
+def _read(path: Path) -> tuple[int, bytes, bytes]:
+    """Exit code and both outputs, of the reader that is kept, or of a process for this file alone."""
+    asked = [f"file:{path}", str(soundness.MAX_PIXELS)]
+    kept = reader.kept()
+    if kept is not None:
+        with suppress(OSError):
+            if output := kept.ask(asked, _TIMEOUT_S):
+                return 0, output, b""
+    done = subprocess.run(
+        [*prefix(), *reader.command(), *asked],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_TIMEOUT_S,
+        cwd="/",
+        env=reader.environment(),
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def _build(

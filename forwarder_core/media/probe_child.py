@@ -1,7 +1,7 @@
 """The half of the probe that touches hostile bytes: run as a script of its own, one file, one JSON answer.
 
-What lives here: opening, counting every packet, decoding one frame and the first sound. What does not: any judgement
-(probe).
+What lives here: opening, counting every packet, decoding one frame and the first sound; and, started without a file,
+forking a process for each file it is told of (reader). What does not: any judgement (probe).
 The fact to know: it is started by path, not imported, so it may import nothing of the product. A decoder that
 crashes here kills only this process, and the limits set below bind it, not the worker.
 """
@@ -20,6 +20,8 @@ _CPU_S = 20
 _MEMORY_BYTES = 1 << 30
 _LISTEN_S = 180.0
 _COLORS = ("colorspace", "color_range", "color_primaries", "color_trc")
+_PR_SET_PDEATHSIG = 1
+_MOST_ASKED_BYTES = 1 << 16
 _HEARD = 32  # of 32768: -60 dBFS
 _OPTIONS = {
     "protocol_whitelist": "file",
@@ -205,5 +207,42 @@ def main(path: str, max_pixels: str) -> None:
     os._exit(0)  # taking the libraries down in order would cost as much as reading a file
 
 
+def serve() -> None:
+    """On stdin, a socket, each message names a file as the arguments would, and brings the descriptor where the answer
+    goes. This process touches no file: it forks one that does."""
+    import ctypes
+    import signal
+    import socket
+
+    import av
+
+    av.logging.set_level(av.logging.PANIC)
+    signal.signal(signal.SIGCHLD, lambda *_: _reap())
+    me, prctl = os.getpid(), getattr(ctypes.CDLL(None), "prctl", None)
+    with socket.socket(fileno=0) as line:
+        while True:
+            asked, answers, _, _ = socket.recv_fds(line, _MOST_ASKED_BYTES, 1)
+            if not asked:
+                return
+            if os.fork() == 0:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                if prctl is not None:
+                    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != me:
+                    os._exit(1)
+                os.dup2(answers[0], sys.stdout.fileno())
+                os.close(answers[0])
+                line.close()
+                main(*json.loads(asked))
+            os.close(answers[0])
+
+
+def _reap() -> None:
+    """Waited for, so that what they cost counts with this process."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:]) if sys.argv[1:] else serve()

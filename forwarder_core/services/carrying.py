@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from forwarder_core.db import attempts, jobs
+from forwarder_core.db import attempts, jobs, schema
 from forwarder_core.db.engine import do_not_wait
 from forwarder_core.domain.jobs import Errand, JobStatus, Lease, Step
 from forwarder_core.errors import Bug, Fenced, LocalFailed, StepFailed
@@ -27,6 +27,7 @@ from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 
 _REPORT_EVERY_S = 0.5
+_REPORT_AGAIN_EVERY_S = 5.0  # where there is nothing new to say, as while an encode waits for its turn
 _FIRST_BEAT_S = 1.0
 
 
@@ -41,12 +42,19 @@ class Carrier:
         self._ended = threading.Event()
         self._fenced = threading.Event()
         self._pulse: threading.Thread | None = None
+        self._cpu_before_s = _cpu_s()
 
     @property
     def lease(self) -> Lease:
         if self._lease is None or self._fenced.is_set():
             raise Fenced(f"Job {self._job_id} is not carried by this worker.")
         return self._lease
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds spent since this carrier was made, by the process and its ended children: it has them to itself,
+        but may have carried other jobs before."""
+        return round(_cpu_s() - self._cpu_before_s, 3)
 
     def claim(self) -> bool:
         """Take the job; True also when this run holds it already."""
@@ -63,7 +71,9 @@ class Carrier:
     def why_not(self) -> str:
         """Why the claim was refused, in words."""
         with self.core.begin() as tx:
-            job = jobs.get(tx, self._job_id)
+            job, is_ours = jobs.get(tx, self._job_id), schema.is_ours(tx)
+        if not is_ours:
+            return "this process is of another version than the database's tables; start it again from the present one"
         if job is None:
             return f"there is no job {self._job_id}"
         if job.status is JobStatus.SUCCESS:
@@ -135,9 +145,9 @@ class Carrier:
 
 
 def _cpu_s() -> float:
-    """CPU seconds of this process and its ended children so far: a run has its process to itself."""
+    """Of this process and its ended children so far."""
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 3)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 class StepReport:
@@ -147,6 +157,7 @@ class StepReport:
         self._carrier = carrier
         self._step = step
         self._said_at = 0.0
+        self._said = (0.0, "")
         self._began = time.monotonic()
 
     @property
@@ -161,12 +172,15 @@ class StepReport:
         with self._carrier.core.begin() as tx:
             if not jobs.is_held(tx, lease):
                 raise self._carrier.fence()
-            attempts.note(tx, lease, seconds={self._step: round(self.seconds, 3), "cpu": _cpu_s()})
+            attempts.note(tx, lease, seconds={self._step: round(self.seconds, 3), "cpu": self._carrier.cpu_s})
 
     def progress(self, fraction: float, note: str = "") -> None:
-        """`fraction` 0..1 of this step. Written at most twice a second. Raises Fenced when the job was taken away."""
-        if time.monotonic() - self._said_at >= _REPORT_EVERY_S:
-            self._write(max(0.0, min(fraction, 1.0)), note)
+        """`fraction` 0..1 of this step. Written at most twice a second, and every five seconds where nothing changed.
+        Raises Fenced when the job was taken away."""
+        said = (max(0.0, min(fraction, 1.0)), note)
+        every_s = _REPORT_EVERY_S if said != self._said else _REPORT_AGAIN_EVERY_S
+        if time.monotonic() - self._said_at >= every_s:
+            self._write(*said)
 
     def fact(self, **values: Any) -> None:
         """Keep a fact with the attempt: bytes_fetched, bytes_sent, proxy."""
@@ -181,7 +195,7 @@ class StepReport:
 
     def _write(self, fraction: float, note: str) -> None:
         core, lease = self._carrier.core, self._carrier.lease
-        self._said_at = time.monotonic()
+        self._said_at, self._said = time.monotonic(), (fraction, note)
         with core.begin() as tx:
             do_not_wait(tx)
             now = core.clock.now()

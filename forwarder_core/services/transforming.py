@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from forwarder_core.domain.jobs import Errand
 from forwarder_core.domain.limits import MediaLimits
 from forwarder_core.domain.questions import Choice
 from forwarder_core.domain.transforms import TooLong, TransformOptions
-from forwarder_core.media import quality, receipt
+from forwarder_core.media import quality, reader, receipt
 from forwarder_core.media.plan import Plan, plan
 from forwarder_core.media.probe import Probe, probe
 from forwarder_core.media.progress import Progress
@@ -25,6 +26,7 @@ from forwarder_core.media.tools import Ffmpeg, find_ffmpeg
 from forwarder_core.services import approving, templates
 from forwarder_core.services import limits as limits_service
 from forwarder_core.services.carrying import Carrier, StepReport
+from forwarder_core.services.context import Core
 from forwarder_core.services.fetching import StoredFile, keep_file, row_of, stored_file
 
 RENDITION = "rendition"
@@ -39,6 +41,13 @@ _IF_TOO_LONG = (
 def ffmpeg_of(configured: Path | None) -> Ffmpeg:
     """Looked for once per process: asking a binary what it can do takes longer than most steps."""
     return find_ffmpeg(configured)
+
+
+def make_ready(core: Core) -> None:
+    """Start and ask the programs of this machine once for all forks. Raises FfmpegMissing."""
+    with suppress(OSError):  # then each file gets a reader of its own
+        reader.keep()
+    ffmpeg_of(core.settings.ffmpeg)
 
 
 def transform(carrier: Carrier, report: StepReport, errand: Errand, source: StoredFile) -> MediaFile:

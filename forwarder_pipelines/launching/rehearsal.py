@@ -1,4 +1,4 @@
-"""What the server asks of both databases before its first fork, so that no run has to.
+"""What the server asks of both databases, and of this machine's ffmpeg, before its first fork, so that no run has to.
 
 A session's first questions (the server's version, its schema, its types) are the engine's: a run that inherits the
 engine asks them no more, and finds what was compiled here. The fact to know: the sessions are closed again before this
@@ -15,7 +15,7 @@ from dagster._core.instance import InstanceRef
 from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 
 from forwarder_core.errors import ForwarderError
-from forwarder_core.services import fetching, forwarding, publishing, tunables
+from forwarder_core.services import fetching, forwarding, publishing, transforming, tunables
 from forwarder_core.services.carrying import Carrier
 from forwarder_core.services.credentials import StoredCredentials
 from forwarder_pipelines import storage
@@ -29,7 +29,7 @@ log = logging.getLogger("forwarder.launcher")
 
 def rehearse(ref: InstanceRef) -> None:
     """Leaves a core and an engine of Dagster's for forks to take, both without a session."""
-    for part in (_ask_ours, lambda: _ask_dagsters(ref)):
+    for part in (_ask_ours, lambda: _ask_dagsters(ref), lambda: transforming.make_ready(this_core())):
         try:
             part()
         except (SQLAlchemyError, dg.DagsterError, ForwarderError) as e:

@@ -1,6 +1,6 @@
-"""What a forked child does: execute one run as `dagster api execute_run` would, or close runs that died.
+"""What a forked child does: execute a run as `dagster api execute_run` would, or close runs that died.
 
-What lives here: Dagster's side of a child. What does not: the process around it (forking).
+What lives here: Dagster's side of a child. What does not: the process around it (forking), the run after (succession).
 The fact to know: exit code 0 means that the run has its end in Dagster, well or badly; with any other the server has
 a second child write that end, so that a killed run is not shown as running until the monitor looks.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from enum import StrEnum
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
@@ -25,14 +26,21 @@ from forwarder_pipelines.launching.records import Records, Worker
 FINISHED, UNFINISHED = 0, 1
 
 
-def execute(ref: InstanceRef, records: Records, run_id: str) -> int:
+class Outcome(StrEnum):
+    """`ended`: failed or canceled. `unfinished`: Dagster still counts it as under way."""
+
+    SUCCEEDED = "succeeded"
+    ENDED = "ended"
+    UNFINISHED = "unfinished"
+
+
+def execute(instance: dg.DagsterInstance, records: Records, run_id: str) -> Outcome:
     """Execute the run in this process. SIGTERM ends it: canceled if someone asked for that in Dagster, else failed."""
     with capture_interrupts():
         records.write(run_id, Worker.me())
-        with dg.DagsterInstance.from_ref(ref) as instance:
-            with holding(instance):
-                _execute(instance, run_id)
-            return FINISHED if _has_ended(instance, run_id) else UNFINISHED
+        with holding(instance):
+            _execute(instance, run_id)
+        return _outcome(instance, run_id)
 
 
 def _execute(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -48,13 +56,15 @@ def _execute(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.report_engine_event(f"Process for run exited (pid: {pid}).", run)
 
 
-def _has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
+def _outcome(instance: dg.DagsterInstance, run_id: str) -> Outcome:
     """Also settles a run that was to be canceled before it had begun: Dagster takes no notice of those."""
     run = instance.get_run_by_id(run_id)
     if run is not None and run.status is dg.DagsterRunStatus.CANCELING:
         instance.report_run_canceled(run, "Canceled before it did anything.")
-        return True
-    return run is None or run.is_finished
+        return Outcome.ENDED
+    if run is not None and run.is_success:
+        return Outcome.SUCCEEDED
+    return Outcome.ENDED if run is None or run.is_finished else Outcome.UNFINISHED
 
 
 def close(ref: InstanceRef, run_ids: Sequence[str], reason: str) -> int:

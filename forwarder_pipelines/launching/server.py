@@ -1,4 +1,4 @@
-"""`python -m forwarder_pipelines.launching.server`: imports everything once, then forks one child per run.
+"""`python -m forwarder_pipelines.launching.server`: imports everything once, then forks children that carry the runs.
 
 What lives here: the loop over socket and signals. What does not: the children (children), the talk (protocol).
 The fact to know: a run sees the code as it was when the server started; after an update of the product the server is
@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -41,7 +42,7 @@ class Server:
         self._told, self._signalled = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         self._open: list[Closable] = [self._told, self._signalled, self._selector]
-        self._children = Children(ref, Records(folder), lambda: self._open)
+        self._children = Children(ref, Records(folder), self._selector, lambda: self._open)
 
     def serve(self) -> None:
         """Until SIGTERM or SIGINT; then no run is taken any more and those under way are ended."""
@@ -49,15 +50,12 @@ class Server:
         self._children.close_lost()  # before anybody can ask for one of them again
         listener = protocol.listen(self._folder)
         self._open.append(listener)
-        self._selector.register(listener, selectors.EVENT_READ)
-        self._selector.register(self._told, selectors.EVENT_READ)
+        self._selector.register(listener, selectors.EVENT_READ, partial(self._answer_one, listener))
+        self._selector.register(self._told, selectors.EVENT_READ, partial(self._told.recv, 4096))
         log.info("The launcher is ready")
         while not self._stopping:
             for key, _ in self._selector.select(self._children.next_due_s()):
-                if key.fileobj is listener:
-                    self._answer_one(listener)
-                else:
-                    self._told.recv(4096)
+                key.data()
             self._children.tend()
         (self._folder / protocol.SOCKET).unlink(missing_ok=True)
         listener.close()

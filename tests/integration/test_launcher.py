@@ -33,12 +33,12 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0  # the server imports for two seconds of CPU before it listens
-GRACE_S = 1.0
-# The real server with a shorter grace.
+GRACE_S, IDLE_S, MOST_RUNS = 1.0, 1.5, 4
+# The real server with a shorter grace and less patience with those that wait for a run.
 SERVE = f"""
 import sys
-from forwarder_pipelines.launching import children, server
-children.TERMINATE_GRACE_S = {GRACE_S}
+from forwarder_pipelines.launching import children, server, succession
+children.TERMINATE_GRACE_S, children.IDLE_S, succession.MOST_RUNS = {GRACE_S}, {IDLE_S}, {MOST_RUNS}
 server.main(sys.argv[1:])
 """
 
@@ -138,6 +138,24 @@ class Bench:
         until(lambda: any(e.message.startswith("Started execution of step") for e in self.events(run_id)))
         return int(pid)
 
+    def ended(self, run_id: str) -> dict[str, Any]:
+        """Wait until its process is done with the run."""
+        ended: dict[str, Any] = until(lambda: ask(self.folder, Request(Act.STATUS, run_id))["ended"])
+        return ended
+
+    def carried(self, job: dg.JobDefinition, **config: object) -> str:
+        """A run that has come to its good end."""
+        run_id = self.launch(job, **config)
+        assert self.finished(run_id) is dg.DagsterRunStatus.SUCCESS
+        self.ended(run_id)
+        return run_id
+
+    def look(self, note: Path) -> dict[str, Any]:
+        """What a run sees of its process."""
+        self.carried(launcher_jobs.look_job, note=str(note))
+        seen: dict[str, Any] = json.loads(note.read_text("utf-8"))
+        return seen
+
     def events(self, run_id: str) -> list[dg.DagsterEvent]:
         entries = self.instance.all_logs(run_id)
         return [entry.dagster_event for entry in entries if entry.dagster_event and entry.dagster_event.message]
@@ -185,10 +203,19 @@ def served(bench: Bench) -> Bench:
     return bench
 
 
+@pytest.fixture
+def fresh(served: Bench) -> Bench:
+    """Without a process that waits for a run."""
+    served.launcher.join()
+    for child in served.server.children():
+        child.terminate()
+    until(lambda: not served.server.children())
+    return served
+
+
 def test_a_run_is_carried_by_a_fork_that_leads_its_group_in_the_servers_session(served: Bench, tmp_path: Path) -> None:
     note = tmp_path / "note"
-    run_id = served.launch(launcher_jobs.look_job, note=str(note))
-    assert served.finished(run_id) is dg.DagsterRunStatus.SUCCESS
+    run_id = served.carried(launcher_jobs.look_job, note=str(note))
     seen = json.loads(note.read_text("utf-8"))
     assert seen["parent"] == served.server.pid
     assert seen["group"] == seen["pid"]
@@ -204,11 +231,6 @@ def test_a_failing_op_fails_the_run_and_its_process_ends_well(served: Bench) -> 
     run_id = served.launch(launcher_jobs.fail_job)
     assert served.finished(run_id) is dg.DagsterRunStatus.FAILURE
     until(lambda: served.health(run_id) is WorkerStatus.SUCCESS)
-
-
-def test_the_server_holds_no_session_that_a_run_would_share(served: Bench) -> None:
-    assert served.process is not None
-    assert psutil.Process(served.process.pid).net_connections("inet") == []
 
 
 def test_a_killed_run_is_found_dead_and_closed_at_once(served: Bench) -> None:
@@ -261,6 +283,59 @@ def test_five_runs_go_on_at_once(served: Bench) -> None:
     assert {served.finished(run_id) for run_id in ids} == {dg.DagsterRunStatus.SUCCESS}
 
 
+def test_the_process_of_a_good_run_takes_the_next_and_hands_nothing_on(fresh: Bench, tmp_path: Path) -> None:
+    first = fresh.carried(launcher_jobs.leave_job, note="what is put back")
+    assert fresh.ended(first)["code"] == 0 < fresh.ended(first)["cpu_s"]
+    (child,) = fresh.server.children()
+    assert not Records(fresh.folder).all()
+    second = fresh.look(tmp_path / "note")
+    assert (second["pid"], second["left_behind"]) == (child.pid, [None, "", launcher_jobs.LEFT_BEHIND])
+    assert not second["signals_blocked"]
+    until(lambda: is_dead(child.pid))  # nobody needs it any more
+
+
+@pytest.mark.parametrize("left", ["a folder", "a blocked signal", "a thread", "a child", "memory"])
+def test_a_process_that_is_not_as_it_was_takes_no_other_run(fresh: Bench, left: str, tmp_path: Path) -> None:
+    before = fresh.look(tmp_path / "note")
+    fresh.carried(launcher_jobs.leave_job, note=left)
+    assert fresh.look(tmp_path / "note")["pid"] != before["pid"]
+    assert is_dead(before["pid"])
+
+
+def test_a_process_carries_so_many_runs_and_ends(fresh: Bench, tmp_path: Path) -> None:
+    pids = [fresh.look(tmp_path / "note")["pid"] for _ in range(MOST_RUNS + 1)]
+    assert len(set(pids[:MOST_RUNS])) == 1
+    assert pids[MOST_RUNS] != pids[0]
+
+
+def test_a_terminated_second_run_ends_its_process_and_no_other_run(fresh: Bench, tmp_path: Path) -> None:
+    before = fresh.look(tmp_path / "note")
+    run_id = fresh.launch(launcher_jobs.wait_job, seconds=60)
+    assert fresh.working(run_id) == before["pid"]
+    assert fresh.launcher.terminate(run_id)
+    after = fresh.look(tmp_path / "note")
+    assert fresh.finished(run_id) is dg.DagsterRunStatus.CANCELED
+    assert after["pid"] != before["pid"]
+    until(lambda: is_dead(before["pid"]))
+
+
+def test_a_second_run_that_is_killed_is_closed_and_the_first_is_left_alone(fresh: Bench) -> None:
+    first = fresh.carried(launcher_jobs.wait_job, seconds=0)
+    second = fresh.launch(launcher_jobs.wait_job, seconds=60)
+    os.kill(fresh.working(second), signal.SIGKILL)
+    assert fresh.finished(second) is dg.DagsterRunStatus.FAILURE
+    assert (fresh.status(first), fresh.ended(first)["code"]) == (dg.DagsterRunStatus.SUCCESS, 0)
+
+
+def test_a_run_on_its_way_to_a_process_that_dies_is_carried_by_another(fresh: Bench, tmp_path: Path) -> None:
+    pid = fresh.look(tmp_path / "note")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    run_id = fresh.launch(launcher_jobs.wait_job, seconds=0)
+    assert ask(fresh.folder, Request(Act.STATUS, run_id))["pid"] == pid
+    os.kill(pid, signal.SIGKILL)
+    assert fresh.finished(run_id) is dg.DagsterRunStatus.SUCCESS
+
+
 def test_all_instances_of_a_process_share_the_sessions_they_keep(bench: Bench) -> None:
     backends = {_backend(bench.instance.run_storage), _backend(bench.instance.event_log_storage)}
     with dg.DagsterInstance.get() as another:
@@ -287,7 +362,7 @@ def test_twenty_runs_leave_nothing_behind(served: Bench) -> None:
     until(lambda: served.server.num_fds() <= before)  # the last answer may still be on its way
     assert served.server.num_threads() == 1
     assert not Records(served.folder).all()
-    assert not served.server.net_connections("inet"), "a database connection of the server's own"
+    assert not served.server.net_connections("inet"), "a session of the server's own, which runs would share"
 
 
 def test_runs_die_with_a_killed_server_and_the_next_one_closes_them(served: Bench) -> None:

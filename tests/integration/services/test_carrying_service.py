@@ -48,6 +48,18 @@ def test_a_step_tells_where_the_job_stands_and_how_long_it_took(carrier: Carrier
     assert attempt["seconds"]["fetch_post"] >= 0 and attempt["seconds"]["cpu"] > 0
 
 
+def test_what_has_not_changed_is_written_rarely_and_notices_a_loss_all_the_same(carrier: Carrier) -> None:
+    with pytest.raises(Fenced), carrier.step(Step.TRANSFORM) as report:
+        second_ago = report._said_at = report._said_at - 1.0
+        report.progress(0.0)
+        assert report._said_at == second_ago, "it waits for its turn, as a second ago"
+        report.progress(0.1)
+        assert report._said_at > second_ago, "what is new is written"
+        report._said_at -= 6.0
+        take_away(carrier)
+        report.progress(0.1)
+
+
 def test_a_claim_is_made_once_and_one_that_is_refused_says_why(carrier: Carrier) -> None:
     assert carrier.claim() and job_of(carrier.core, carrier.lease.job_id).attempts == 1
     other = Carrier(carrier.core, carrier.lease.job_id, 1, "run-2")

@@ -169,6 +169,8 @@ def test_ffmpeg_is_found_and_a_wrong_setting_is_not_papered_over(tmp_path: Path)
     found = find_ffmpeg()
     assert found.path.is_absolute()
     assert find_ffmpeg(found.path).version == found.version
+    assert find_ffmpeg(found.path).light.path == found.path
+    assert "imageio_ffmpeg" in found.light.path.parts, "the one that starts at less cost"
     fake = tmp_path / "ffmpeg"
     fake.write_text("#!/bin/sh\necho hello\n")
     fake.chmod(0o755)
