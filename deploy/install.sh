@@ -29,6 +29,7 @@ ACME=$INSTALL_ROOT/var/lib/$NAME-acme
 OWNER=forwarder
 DOOR=127.0.0.1:8080
 COMES_UP_S=180
+MOST_RESTARTS=3 # what died so often at its start will not come up
 
 HOST="" EMAIL="" CERTIFICATE="" KEY="" FIREWALL="" KEYS_ONLY="" SELF_SIGNED=0 YES=0 DRY_RUN=0 PURGE=0
 
@@ -224,13 +225,16 @@ answers() { curl -fsS -m 3 -o /dev/null "http://$DOOR/api/health/simple" 2>/dev/
 
 stop_service() { if has_systemd || ((DRY_RUN)); then act systemctl stop "$NAME"; fi; }
 
+restarts_of_service() { systemctl show --property=NRestarts --value "$NAME"; }
+
 start_and_wait() {
   if ((DRY_RUN)); then act systemctl restart "$NAME"; return; fi
   has_systemd || return 0
   systemctl restart "$NAME"
-  local waited=0
+  local waited=0 restarts
+  restarts="$(restarts_of_service)"
   until answers; do
-    ((waited < COMES_UP_S)) || return 1
+    ((waited < COMES_UP_S && $(restarts_of_service) < restarts + MOST_RESTARTS)) || return 1
     systemctl is-failed --quiet "$NAME" && return 1
     sleep 2
     waited=$((waited + 2))

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder_core.errors import ForwarderError
 from forwarder_core.services import (
+    analytics_days,
     backfilling,
     commanding,
     delivering,
@@ -25,6 +26,7 @@ from forwarder_core.services import (
     interactive_login,
     listening,
     notifying,
+    occupying,
     polling,
     recovery,
     telegram_settings,
@@ -32,6 +34,7 @@ from forwarder_core.services import (
 )
 from forwarder_core.services.context import Core
 from forwarder_core.services.interactive_login import Ticket
+from forwarder_core.services.occupying import Seat
 from forwarder_core.services.recovery import RunControl
 from forwarder_pipelines.opening import this_core
 
@@ -39,8 +42,10 @@ ROUND_S = 2.0
 _SEND_ROUND_S = 2.0
 _LISTEN_ROUND_S = 2.0
 _PULSE_EVERY_S = 60.0
+_SLOW = 5  # what only minutes depend on is looked at each fifth round
 _SIGN_IN_ROUND_S = 2.0
 _BACKFILL_ROUND_S = 5.0
+_COUNT_ROUND_S = 60.0
 _MOST_SIGN_INS = 3  # at once; each holds a thread for as long as its person needs
 _LAST_WORD_S = 3.0  # a sign-in that waits for its person ends within
 _LAST_SEND_S = 20.0  # one call of Telegram ends within
@@ -64,18 +69,20 @@ def one_round(core: Core, runs: RunControl) -> None:
     """Everything the keeper does, once."""
     recovery.reap(core, runs)
     dry_running.reap(core, runs)
-    polling.give_up_old(core)
     heartbeats.beat(core, "keeper")
 
 
 def send_alerts(core: Core, stopping: threading.Event) -> None:
     """Send what the outbox holds, round after round, until `stopping`."""
-    pace = notifying.Pace()
+    pace, rounds = notifying.Pace(), 0
     with telegram_settings.open_sender(core) as sender:
         while not stopping.wait(_SEND_ROUND_S):
+            rounds += 1
             try:
-                notifying.keep_pulse(core, pace)
-                notifying.send_due(core, sender, pace, is_stopping=stopping.is_set)
+                if rounds % _SLOW == 0:
+                    notifying.keep_pulse(core, pace)
+                if notifying.has_due(core):
+                    notifying.send_due(core, sender, pace, is_stopping=stopping.is_set)
             except (SQLAlchemyError, ForwarderError) as e:
                 log.warning("A round of alerts was left out: %s", type(e).__name__)
 
@@ -95,17 +102,19 @@ def listen(core: Core, stopping: threading.Event) -> None:
     with listening.open_ears(core) as (ears, mouth):
         while not stopping.wait(_LISTEN_ROUND_S):
             try:
-                listening.listen(core, ears, patience)
-                commanding.act_on_waiting(core, mouth)
+                if listening.has_work(core):
+                    listening.listen(core, ears, patience)
+                    commanding.act_on_waiting(core, mouth)
             except (SQLAlchemyError, ForwarderError) as e:
                 log.warning("A round of listening was left out: %s", type(e).__name__)
 
 
 def watch_pulses(core: Core, stopping: threading.Event) -> None:
-    """Notice that the schedules stand still, which no schedule can."""
+    """Notice that the schedules stand still, which no schedule can; end the looks nobody took up."""
     while not stopping.wait(_PULSE_EVERY_S):
         try:
             watching.watch_pulses(core)
+            polling.give_up_old(core)
         except (SQLAlchemyError, ForwarderError) as e:
             log.warning("A look at the pulses was left out: %s", type(e).__name__)
 
@@ -113,11 +122,14 @@ def watch_pulses(core: Core, stopping: threading.Event) -> None:
 def sign_people_in(core: Core, stopping: threading.Event) -> None:
     """Begin the sign-ins admins ask for, each in a thread of its own, and say of each that it lives."""
     held: dict[Ticket, threading.Thread] = {}
+    rounds = 0
     while not stopping.wait(_SIGN_IN_ROUND_S):
+        rounds += 1
         try:
             held = {ticket: thread for ticket, thread in held.items() if thread.is_alive()}
             interactive_login.keep(core, list(held))
-            interactive_login.end_lost(core)
+            if rounds % _SLOW == 0:
+                interactive_login.end_lost(core)
             for ticket in interactive_login.take(core, _MOST_SIGN_INS - len(held)):
                 held[ticket] = threading.Thread(
                     target=_sign_in, args=(core, ticket, stopping), name=f"sign-in-{ticket.account_id}", daemon=True
@@ -138,6 +150,15 @@ def finish_backfills(core: Core, stopping: threading.Event) -> None:
             log.warning("A round of backfills was left out: %s", type(e).__name__)
 
 
+def count_days(core: Core, stopping: threading.Event) -> None:
+    """Count the days whose posts changed, so that whoever looks at the analytics finds them counted."""
+    while not stopping.wait(_COUNT_ROUND_S):
+        try:
+            analytics_days.catch_up(core, is_stopping=stopping.is_set)
+        except (SQLAlchemyError, ForwarderError) as e:
+            log.warning("A round of counting was left out: %s", type(e).__name__)
+
+
 def _sign_in(core: Core, ticket: Ticket, stopping: threading.Event) -> None:
     try:
         interactive_login.sign_in(core, ticket, is_stopping=stopping.is_set)
@@ -154,20 +175,52 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     core = this_core()
-    loops = [
-        threading.Thread(target=loop, args=(core, stopping), name=loop.__name__, daemon=True)
-        for loop in (send_alerts, send_by_other_roads, listen, watch_pulses, sign_people_in, finish_backfills)
-    ]
-    runs = RunsOnDemand()
+    with occupying.Seat(core) as seat:
+        if _sit_down(seat, stopping):
+            _work(core, seat, stopping)
+    log.info("Keeper stopped")
+
+
+def _sit_down(seat: Seat, stopping: threading.Event) -> bool:
+    """Whether the seat is ours: the database and its tables may come later than we do, and a stop before them."""
+    while not stopping.is_set():
+        try:
+            _keep(seat)
+        except occupying.TO_WAIT as e:
+            log.warning("The database is waited for: %s", type(e).__name__)
+            stopping.wait(ROUND_S)
+        else:
+            return True
+    return False
+
+
+def _keep(seat: Seat) -> None:
+    """Another installation on our database, or tables of a later version, end this one: its supervisor says why."""
+    try:
+        seat.keep()
+    except occupying.TO_END as e:
+        raise SystemExit(f"{e.message} {e.action}") from e
+
+
+def _work(core: Core, seat: Seat, stopping: threading.Event) -> None:
+    beside = (send_alerts, send_by_other_roads, listen, watch_pulses, sign_people_in, finish_backfills, count_days)
+    loops = [threading.Thread(target=loop, args=(core, stopping), name=loop.__name__, daemon=True) for loop in beside]
+    runs, has_swept, rounds = RunsOnDemand(), False, 0
     for loop in loops:
         loop.start()
-    recovery.sweep(core, runs)
-    log.info("Keeper started")
-    while not stopping.wait(ROUND_S) and all(loop.is_alive() for loop in loops):
+    while not stopping.is_set() and all(loop.is_alive() for loop in loops):
         try:
+            if rounds % _SLOW == 0:
+                _keep(seat)
+            if not has_swept:
+                recovery.sweep(core, runs)
+                has_swept = True
+                log.info("Keeper started")
             one_round(core, runs)
         except (SQLAlchemyError, ForwarderError) as e:
             log.warning("A round was left out: %s", type(e).__name__)
+        rounds += 1
+        stopping.wait(ROUND_S)
     _end(loops, stopping)
 
 
@@ -177,7 +230,6 @@ def _end(loops: list[threading.Thread], stopping: threading.Event) -> None:
         raise SystemExit("A thread of the keeper has ended.")
     for loop in loops:
         loop.join(_LAST_SEND_S)
-    log.info("Keeper stopped")
 
 
 if __name__ == "__main__":

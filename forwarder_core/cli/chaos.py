@@ -25,7 +25,7 @@ from forwarder_core.embedded import lock
 from forwarder_core.embedded.bring_up import Plan, Running, bring_up, check_home
 from forwarder_core.embedded.databases import Databases
 from forwarder_core.embedded.ports import LOOPBACK
-from forwarder_core.embedded.stack import ONCE, StackPorts, choose_ports
+from forwarder_core.embedded.stack import ONCE, StackPorts, chosen_ports
 from forwarder_core.embedded.supervisor import Stopped
 from forwarder_core.errors import AlreadyRunning, StartError
 from forwarder_core.services.context import open_core
@@ -86,10 +86,7 @@ def run(
 
     Raises LeftBehind when a process outlived us.
     """
-    home, ports, began = _fresh(settings), choose_ports(settings, door_is_explicit=False), time.monotonic()
-    plan = Plan(settings=_settings(settings, home, ports), mode="chaos", parts=ONCE, ports=ports)
-    if orders:
-        plan = replace(plan, deaths_within_s=chaos_orders.DEATHS_WITHIN_S)
+    home, began = _fresh(settings), time.monotonic()
 
     def trouble(drill: Drill) -> Trouble:
         armed = home / _ARMED
@@ -98,8 +95,12 @@ def run(
         chaos_kills.kill_at_random(drill, kills)
         return Trouble(missed=missed, wrongs=wrongs)
 
-    with bring_up(plan, prepare=_prepare, report=report) as up:
-        result = _trial(up, Load(), trouble, seed=seed, report=report, began=began)
+    with chosen_ports(settings, ONCE) as ports:
+        plan = Plan(settings=_settings(settings, home, ports), mode="chaos", parts=ONCE, ports=ports)
+        if orders:
+            plan = replace(plan, deaths_within_s=chaos_orders.DEATHS_WITHIN_S)
+        with bring_up(plan, prepare=_prepare, report=report) as up:
+            result = _trial(up, Load(), trouble, seed=seed, report=report, began=began)
     _see_nothing_left(home)
     return result
 
@@ -107,8 +108,8 @@ def run(
 def run_on_hosts(settings: Settings, *, hosts: int, kills: int, seed: int, report: Report) -> ChaosResult:
     """`kills` troubles of `hosts` machines. Raises HostsImpossible where they cannot be made, LeftBehind."""
     check_possible(hosts)
-    home, ports, began = _fresh(settings), choose_ports(settings, door_is_explicit=False), time.monotonic()
-    with chaos_hosts.shared(home) as common:
+    home, began = _fresh(settings), time.monotonic()
+    with chosen_ports(settings, ONCE) as ports, chaos_hosts.shared(home) as common:
         theirs = common.settings(_settings(settings, home, ports))
         plan = Plan(settings=theirs, mode="chaos", parts=ONCE, ports=ports, env=common.env)
         with (

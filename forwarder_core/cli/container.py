@@ -24,6 +24,7 @@ from forwarder_core.embedded.dagster_home import render
 from forwarder_core.embedded.databases import external
 from forwarder_core.embedded.environment import ROOT
 from forwarder_core.errors import ForwarderError, StartError
+from forwarder_core.services import occupying
 from forwarder_core.settings import Launcher, load
 
 _NOT_SETTINGS = ("DATABASE_HOST", "DATABASE_PASSWORD_FILE")
@@ -79,8 +80,11 @@ def code_server(root: Path) -> tuple[str, int]:
 
 
 def migrate(env: Mapping[str, str]) -> int:
-    """Both databases' tables, ours first."""
-    db.migrate(env["FORWARDER_DATABASE_URL"])
+    """Both databases' tables, ours first; not under another installation, which every other container waits for."""
+    settings = load(env)
+    occupying.see_free(settings)
+    db.migrate(str(settings.database_url))
+    occupying.see_keys(settings)
     argv = [sys.executable, "-m", "dagster", "instance", "migrate"]
     return subprocess.run(argv, env=dict(env), check=False).returncode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ from forwarder_core.embedded.databases import Databases
 from forwarder_core.embedded.environment import child_environment
 from forwarder_core.embedded.lock import RunState
 from forwarder_core.embedded.ports import LOOPBACK
-from forwarder_core.embedded.stack import DEMO, ONCE, choose_ports
+from forwarder_core.embedded.stack import DEMO, ONCE, StackPorts, chosen_ports
 from forwarder_core.embedded.supervisor import Report
 from forwarder_core.errors import ForwarderError, MediaRejected
 from forwarder_core.services.context import Core, open_core
@@ -109,15 +109,21 @@ def stage_of(running: Running) -> _Stage:
     return _Stage(core, ControlClient(running.state.control or ""), running.env, running.supervisor.poll)
 
 
-def up(settings: Settings, mode: str, report: Report) -> AbstractContextManager[Running]:
+@contextmanager
+def up(settings: Settings, mode: str, report: Report) -> Iterator[Running]:
     """The demo's own stack: the whole of it, or what one forward needs."""
-    ports = choose_ports(settings)
+    parts = DEMO if mode == "demo" else ONCE
+    with chosen_ports(settings, parts) as ports:
+        plan = Plan(settings=_settings(settings, ports), mode=mode, parts=parts, ports=ports)
+        with bring_up(plan, prepare=_prepare, report=report) as running:
+            yield running
+
+
+def _settings(settings: Settings, ports: StackPorts) -> Settings:
     gateway, control = f"http://{LOOPBACK}:{ports.gateway}", f"http://{LOOPBACK}:{ports.control}/__control"
     theirs = demo.settings_of(settings, gateway=gateway, control=control)
     check_home(theirs.home)
-    theirs = with_admin_password(theirs)
-    plan = Plan(settings=theirs, mode=mode, parts=DEMO if mode == "demo" else ONCE, ports=ports)
-    return bring_up(plan, prepare=_prepare, report=report)
+    return with_admin_password(theirs)
 
 
 def _prepare(_settings: Settings, databases: Databases) -> None:

@@ -7,7 +7,8 @@ from forwarder_core.cli.passwords import password_file, with_admin_password
 from forwarder_core.cli.progress import reporter
 from forwarder_core.embedded.bring_up import Plan, bring_up, check_home
 from forwarder_core.embedded.databases import Databases
-from forwarder_core.embedded.stack import REAL, choose_ports
+from forwarder_core.embedded.stack import REAL, StackPorts, chosen_ports
+from forwarder_core.services import occupying
 from forwarder_core.settings import Settings, load
 from forwarder_core.vault import Vault
 
@@ -17,9 +18,13 @@ def command() -> None:
     settings = load()
     check_home(settings.home)
     Vault.open(settings.key_file)
+    if settings.database_url:
+        occupying.see_free(settings)
     generated = settings.admin_password is None
-    plan = Plan(settings=with_admin_password(settings), mode="up", parts=REAL, ports=choose_ports(settings))
-    with bring_up(plan, prepare=prepare, report=reporter()) as running:
+    with (
+        chosen_ports(settings, REAL) as ports,
+        bring_up(_plan(settings, ports), prepare=prepare, report=reporter()) as running,
+    ):
         print(f"URL: {running.state.url}")
         print(f"User: {settings.admin_username}")
         if generated:
@@ -27,5 +32,10 @@ def command() -> None:
         running.supervisor.wait()
 
 
-def prepare(_settings: Settings, databases: Databases) -> None:
+def _plan(settings: Settings, ports: StackPorts) -> Plan:
+    return Plan(settings=with_admin_password(settings), mode="up", parts=REAL, ports=ports)
+
+
+def prepare(settings: Settings, databases: Databases) -> None:
     db.migrate(databases.forwarder)
+    occupying.see_keys(settings)

@@ -18,6 +18,7 @@ from forwarder_core.embedded.dagster_home import render
 from forwarder_core.embedded.databases import external
 from forwarder_core.embedded.environment import child_environment
 from forwarder_core.errors import SettingsError, StartError
+from forwarder_core.services import occupying
 from forwarder_core.settings import Launcher, Settings, load
 
 
@@ -29,6 +30,7 @@ def command(
     """Carry runs for an installation on other machines (FORWARDER_LAUNCHER=celery)."""
     settings = load()
     env = environment(settings)
+    occupying.see_keys(settings)
     told = ("--concurrency", str(concurrency), "--queues", queues, "--name", name)
     _become(("-m", "forwarder_pipelines.celery_worker", *told), env)
 

@@ -20,7 +20,7 @@ OURS = "forwarder"
 DAGSTERS = "dagster"
 LEAST_SERVER_VERSION = 15
 _CONNECT_TIMEOUT_S = 10
-_CREATE_LOCK = 7_302_118_447_002  # any number, the same in every version
+_CREATE_LOCK = 7_302_118_447_005  # any number, the same in every version
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ again only after a minute.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -93,13 +94,18 @@ def bound_to(settings: Settings) -> Address:
     return Address(host, int(port))
 
 
-def choose_ports(settings: Settings, *, door_is_explicit: bool | None = None) -> StackPorts:
-    """The door's port as set, or near its default; any free ones for the rest. Raises PortTaken."""
-    explicit = "bind" in settings.model_fields_set if door_is_explicit is None else door_is_explicit
-    wanted = bound_to(settings)
-    door = tcp.choose(wanted.port, explicit=explicit, host=wanted.host)
-    code_server, webserver, gateway, control = tcp.free_ports(4)
-    return StackPorts(door=door, code_server=code_server, webserver=webserver, gateway=gateway, control=control)
+@contextmanager
+def chosen_ports(settings: Settings, parts: Collection[Part] = DEMO) -> Iterator[StackPorts]:
+    """The door's port as set, or near its default; any free ones for the rest: no other stack takes them meanwhile.
+
+    What has no door leaves its port to others. Raises PortTaken.
+    """
+    explicit, wanted = "bind" in settings.model_fields_set, bound_to(settings)
+    with tcp.Claims() as claims:
+        door, code_server, webserver, gateway, control = tcp.choose_any(claims, 5)
+        if Part.DOOR in parts:
+            door = tcp.choose(claims, wanted.port, explicit=explicit, host=wanted.host)
+        yield StackPorts(door=door, code_server=code_server, webserver=webserver, gateway=gateway, control=control)
 
 
 def webserver_url(ports: StackPorts) -> str:

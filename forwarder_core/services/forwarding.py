@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import psutil
 
 from forwarder_core import crashpoints
-from forwarder_core.db import accounts, dispatch, jobs, publications
+from forwarder_core.db import accounts, dispatch, jobs, publications, schema
 from forwarder_core.db import pacing as pacing_rows
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.jobs import STOPPED, TERMINATED, Dispatch, Errand, JobStatus, Lease
@@ -36,6 +36,8 @@ def dispatchable(core: Core) -> list[Dispatch]:
     """
     now = core.clock.now()
     with core.begin() as tx:
+        if not dispatch.has_work(tx):
+            return []
         dispatch.lock_dispatch(tx)
         tuned = tunables.read(tx)
         left = cancel_left(tx, now)
@@ -119,6 +121,8 @@ def claim_again(core: Core, job_id: int, run_id: str) -> Lease | None:
 
 
 def _take(core: Core, tx: Tx, job_id: int, dispatch_no: int, run_id: str, *, by_hand: bool = False) -> Lease | None:
+    if not schema.is_ours(tx):  # a worker that an update forgot begins nothing
+        return None
     now, tuned = core.clock.now(), tunables.read(tx)
     if not pacing.may_start(core, tx, job_id, now, tuned, by_hand=by_hand):
         return None

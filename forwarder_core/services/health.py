@@ -11,24 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder_core import settings
 from forwarder_core.db import events, jobs, outbox, overviews, schema
-from forwarder_core.errors import FfmpegMissing
+from forwarder_core.errors import FfmpegMissing, StartError
 from forwarder_core.media.tools import find_ffmpeg
 from forwarder_core.services import census, heartbeats, tunables
 from forwarder_core.services.context import Core
 from forwarder_core.settings import Launcher
 
-_KEEPER_SILENT = timedelta(seconds=30)  # it beats every two seconds
+_KEEPER_SILENT = timedelta(seconds=30)  # it beats every ten seconds
 _SENSOR_SILENT = timedelta(minutes=2)  # a tick may take 40 s, and a restart of the daemon as long
 _OLD_YT_DLP = timedelta(days=90)
 _DETECTION_LATE = timedelta(minutes=5)  # sensors look every five seconds
@@ -101,15 +98,11 @@ def _database(core: Core) -> Check:
 
 def _migrations(core: Core) -> Check:
     with core.begin() as tx:
-        at = MigrationContext.configure(tx).get_current_revision()
-    if at == _newest_revision():
-        return Check(State.OK, "The tables are this version's.", {"revision": at})
-    return Check(State.FAILING, f"The tables are at {at}, this version needs {_newest_revision()}: run ./run migrate.")
-
-
-@cache
-def _newest_revision() -> str | None:
-    return ScriptDirectory.from_config(schema.config()).get_current_head()
+        try:
+            schema.check_revision(tx)
+        except StartError as e:
+            return Check(State.FAILING, f"{e.message} {e.action}")
+    return Check(State.OK, "The tables are this version's.", {"revision": schema.known()[-1]})
 
 
 def _keeper(core: Core) -> Check:

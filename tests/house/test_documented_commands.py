@@ -15,13 +15,14 @@ from forwarder_core.cli.__main__ import COMMANDS, build
 
 BLOCK = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
 INLINE = re.compile(r"`((?:\./run|deploy/[a-z-]+(?:\.sh)?(?= |`)|docker |sudo |python -m )[^`]*)`")
-TYPED = re.compile(r"(\./run|sudo|docker|git|curl|python|\.venv/bin|FORWARDER_)")
+TYPED = re.compile(r"(\./run|sudo|docker|git|curl|python|uv|cp|\.venv/bin)\b|\d+ \d+ \*|FORWARDER_|CONTROL=")
 
 # The longest beginning counts. A path: the test that executes it; anything else: why no test does.
 SHOWN = {
     "./run demo --once": "tests/e2e/test_first_light.py",
     "./run demo": "tests/e2e/test_new_user.py",
-    "./run up": "it leads to the real platforms: by hand, docs/install-vps.md; its parts are the demo's",
+    "./run up": "it leads to the real platforms: by hand, docs/install-vps.md; its parts are the demo's, and"
+    " tests/integration/services/test_occupying_service.py has its refusals",
     "./run worker": "tests/unit/cli/test_worker.py",
     "./run setup": "it is the beginning of every other command",
     "./run help": "tests/house/test_documents.py",
@@ -43,6 +44,10 @@ SHOWN = {
     "deploy/pin-digests": "tests/house/test_deploy.py",
     "sudo deploy/install.sh": "tests/house/test_deploy.py",
     "git pull && sudo deploy/install.sh update": "tests/house/test_deploy.py",
+    "cp .env.example .env": "tests/house/test_run_script.py",
+    "uv pip compile": "it asks a registry; what it wrote is read by tests/house/test_packages.py",
+    "17 3 * * *": "cron's own form of ./run backup: by hand, docs/install-vps.md",
+    "CONTROL=": "tests/integration/test_simulator_control.py",
     "git clone": "it is how these tests came here",
     "docker": "tests/house/test_containers.py",
     "curl": "tests/integration/test_simulator_control.py",

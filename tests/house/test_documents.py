@@ -74,3 +74,9 @@ def test_every_picture_is_shown_and_made_by_the_command(root: Path, pages: dict[
 def test_every_page_is_in_the_index(pages: dict[str, str]) -> None:
     top = [name.removeprefix("docs/") for name in pages if name.count("/") == 1 and name != "docs/index.md"]
     assert not [name for name in top if f"({name})" not in pages["docs/index.md"]]
+
+
+def test_the_plan_for_more_connections_is_made_of_figures_that_were_measured(pages: dict[str, str]) -> None:
+    figures = re.findall(r"measured: ([\d.,]+ [\w-]+)", pages["docs/scaling.md"])
+    assert len(figures) >= 4
+    assert not [figure for figure in figures if figure not in pages["docs/performance.md"]]

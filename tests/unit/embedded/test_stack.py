@@ -10,7 +10,7 @@ import yaml
 
 from forwarder_core.embedded.dagster_home import render
 from forwarder_core.embedded.environment import child_environment
-from forwarder_core.embedded.stack import DEMO, ONCE, REAL, Part, StackPorts, bound_to, choose_ports, stages
+from forwarder_core.embedded.stack import DEMO, ONCE, REAL, Part, StackPorts, bound_to, chosen_ports, stages
 from forwarder_core.errors import PortTaken
 from forwarder_core.settings import Launcher, Settings, load
 
@@ -76,9 +76,22 @@ def test_a_door_set_by_hand_is_obeyed_and_a_default_one_gives_way() -> None:
         listener.listen()
         taken = listener.getsockname()[1]
         by_hand = load({"FORWARDER_BIND": f"127.0.0.1:{taken}"})
-        with pytest.raises(PortTaken):
-            choose_ports(by_hand)
-        assert choose_ports(by_hand, door_is_explicit=False).door != taken
+        with pytest.raises(PortTaken), chosen_ports(by_hand):
+            pass
+        with chosen_ports(by_hand, ONCE) as ports:
+            assert ports.door != taken, "where there is no door, its port is nobody's business"
+
+
+def test_two_stacks_that_start_together_choose_different_ports_before_either_listens() -> None:
+    settings = load({})
+    with chosen_ports(settings) as ours:
+        with chosen_ports(settings) as theirs:
+            assert not set(ours.as_dict().values()) & set(theirs.as_dict().values())
+        by_hand = load({"FORWARDER_BIND": f"127.0.0.1:{ours.door}"})
+        with pytest.raises(PortTaken), chosen_ports(by_hand):
+            pass
+    with chosen_ports(by_hand) as later:
+        assert later.door == ours.door, "a claim ends with its stack"
 
 
 def test_an_address_of_version_six_is_understood() -> None:
