@@ -10,7 +10,7 @@ from forwarder_core.services import dry_running, recovery
 from forwarder_pipelines.opening import this_core
 from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG
 
-LOOK_S = 10  # each look costs the daemon what a tick of a watch sensor costs
+LOOK_S = 20  # each look costs what a tick of a watch sensor costs; a lease that ends tells the same later
 
 
 @dg.failure_hook(name="close_attempt_hook")

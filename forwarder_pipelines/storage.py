@@ -22,6 +22,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 
 from forwarder_core import db
+from forwarder_pipelines import calm_watch
 from forwarder_pipelines.calm_storage import CalmEventLogStorage, CalmRunStorage, CalmScheduleStorage
 
 _KEPT = 3  # a query inside another's transaction takes a second session
@@ -35,6 +36,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
     def __init__(
         self, postgres_url: str, should_autocreate_tables: bool = True, inst_data: ConfigurableClassData | None = None
     ) -> None:
+        calm_watch.ask_less_often()
         key = (os.getpid(), postgres_url)
         # Looking for the tables takes three sessions; once per process will do.
         super().__init__(postgres_url, should_autocreate_tables and key not in _engines, inst_data)

@@ -145,14 +145,14 @@ def ask_at_once(tx: Tx, account_id: int, now: datetime) -> None:
     tx.execute(update(watches).where(watches.c.account_id == account_id).values(next_poll_at=now))
 
 
-def take_due(tx: Tx, now: datetime, until: datetime, *, shard: int, shards: int, limit: int) -> list[int]:
+def due(tx: Tx, now: datetime, *, shard: int, shards: int, limit: int) -> list[int]:
     """Accounts of this shard that are due, have a connection that looks by itself or was asked to, and need no rest;
-    nobody else takes them before `until`."""
+    locked until this transaction ends, so that it may `hold` them."""
     asked = select(requests.c.connection_id).where(requests.c.kind == Kind.POLL, requests.c.state.in_(OPEN))
     wanted = select(connections.c.source_account_id).where(
         or_(looks_by_itself(), is_active() & connections.c.id.in_(asked))
     )
-    due = (
+    query = (
         select(watches.c.account_id)
         .join(accounts, accounts.c.id == watches.c.account_id)
         .where(
@@ -167,10 +167,12 @@ def take_due(tx: Tx, now: datetime, until: datetime, *, shard: int, shards: int,
         .limit(limit)
         .with_for_update(of=watches, skip_locked=True)
     )
-    ids = list(tx.execute(due).scalars())
-    if ids:
-        tx.execute(update(watches).where(watches.c.account_id.in_(ids)).values(polling_until=until))
-    return ids
+    return list(tx.execute(query).scalars())
+
+
+def hold(tx: Tx, account_ids: Sequence[int], until: datetime) -> None:
+    """Nobody else looks at these before `until`."""
+    tx.execute(update(watches).where(watches.c.account_id.in_(account_ids)).values(polling_until=until))
 
 
 def take(tx: Tx, account_id: int, now: datetime, until: datetime) -> bool:
@@ -216,8 +218,12 @@ def poll_failed(tx: Tx, account_id: int, now: datetime, next_poll_at: datetime, 
     )
 
 
-def last_success(tx: Tx, account_id: int) -> datetime | None:
-    return tx.execute(select(watches.c.succeeded_at).where(watches.c.account_id == account_id)).scalar_one_or_none()
+def watched(tx: Tx, account_id: int) -> tuple[Account, datetime | None] | None:
+    """The account, and when a look at it last succeeded, if one ever did."""
+    both = accounts.outerjoin(watches, watches.c.account_id == accounts.c.id)
+    query = select(accounts, watches.c.succeeded_at).select_from(both).where(_OWN, accounts.c.id == account_id)
+    row = tx.execute(query).one_or_none()
+    return None if row is None else (account_of(row), row.succeeded_at)
 
 
 def failures_in_a_row(tx: Tx, account_id: int) -> int:

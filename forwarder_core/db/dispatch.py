@@ -27,11 +27,19 @@ _OWN = jobs.c.workspace_id == WORKSPACE
 _USABLE = [status for status in AccountStatus if status.is_usable]
 _PAST = [state for state in PublicationState if state.may_be_live]
 _WAITING = [JobStatus.QUEUED, JobStatus.RETRY_WAIT, JobStatus.PAUSED, JobStatus.CAPTCHA]
+_ANY_JOB = select(
+    select(jobs.c.id).where(_OWN, jobs.c.status.in_([*_WAITING, JobStatus.UNCONFIRMED])).exists().label("is_there")
+)
 
 
 def lock_dispatch(tx: Tx) -> None:
     """Hold the one dispatcher's lock until this transaction ends."""
     tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def has_work(tx: Tx) -> bool:
+    """Is there any job that a dispatch may start, cancel or ask about? A stack at rest has none."""
+    return bool(tx.execute(_ANY_JOB).scalar_one())
 
 
 def due(

@@ -139,6 +139,10 @@ def mute(tx: Tx, kinds: Collection[str]) -> int:
     return tx.execute(update(outbox).where(unwanted).values(state=MessageState.MUTED)).rowcount
 
 
+def has_due(tx: Tx, now: datetime) -> bool:
+    return bool(tx.execute(select(select(outbox.c.id).where(_is_due(now)).exists())).scalar_one())
+
+
 def waiting_kinds(tx: Tx, now: datetime) -> set[str]:
     return set(tx.execute(select(outbox.c.kind).where(_is_due(now)).distinct()).scalars())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -20,31 +20,34 @@ _COLUMNS = ("platform_post_id", "url", "caption", "posted_at", "duration_s")
 _OWN = source_posts.c.workspace_id == WORKSPACE
 
 
-def record(tx: Tx, account_id: int, posts: Iterable[SeenPost], now: datetime) -> int:
-    """Keep the posts not kept yet; return how many those were. What was seen before stays as it was."""
+def record(tx: Tx, account_id: int, posts: Sequence[SeenPost], now: datetime) -> int:
+    """Keep the posts not kept yet; return how many those were. What was seen before stays as it was, but for posts that
+    wait for a decision: the counts a source tells now will decide those."""
+    known = _known(tx, account_id, [post.platform_post_id for post in posts])
     new = 0
-    for batch in in_batches([_row(account_id, post, now) for post in posts]):
+    for batch in in_batches([_row(account_id, post, now) for post in posts if post.platform_post_id not in known]):
         made = upsert(source_posts).values(batch)
         made = made.on_conflict_do_nothing(index_elements=["account_id", "platform_post_id"])
         new += len(tx.execute(made.returning(source_posts.c.id)).all())
-    return new
-
-
-def refresh_held(tx: Tx, account_id: int, posts: Iterable[SeenPost]) -> None:
-    """Take over what the source tells now of posts that wait for a decision: their counts will decide it."""
-    held = (
-        select(source_posts.c.platform_post_id)
-        .join(decisions, decisions.c.source_post_id == source_posts.c.id)
-        .where(source_posts.c.account_id == account_id, decisions.c.verdict == Verdict.HELD)
-    )
-    waiting = set(tx.execute(held).scalars())
     for post in posts:
-        if post.platform_post_id in waiting:
+        if known.get(post.platform_post_id):
             mine = (source_posts.c.account_id == account_id) & (
                 source_posts.c.platform_post_id == post.platform_post_id
             )
             facts = _row(account_id, post, post.posted_at)["facts"]
             tx.execute(update(source_posts).where(mine).values(facts=source_posts.c.facts.op("||")(facts)))
+    return new
+
+
+def _known(tx: Tx, account_id: int, platform_post_ids: Sequence[str]) -> dict[str, bool]:
+    """Those of these posts that are kept already; True for one that a connection holds."""
+    is_held = exists().where(decisions.c.source_post_id == source_posts.c.id, decisions.c.verdict == Verdict.HELD)
+    found: dict[str, bool] = {}
+    for batch in in_batches(platform_post_ids):
+        query = select(source_posts.c.platform_post_id, is_held.label("is_held"))
+        mine = (source_posts.c.account_id == account_id) & source_posts.c.platform_post_id.in_(batch)
+        found |= {row.platform_post_id: row.is_held for row in tx.execute(query.where(mine))}
+    return found
 
 
 def oldest_ripe(tx: Tx, account_id: int, now: datetime) -> datetime | None:

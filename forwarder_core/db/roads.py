@@ -103,6 +103,12 @@ def lock_sending(tx: Tx) -> bool:
     return bool(tx.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _SENDING}).scalar_one())
 
 
+def has_due(tx: Tx, now: datetime) -> bool:
+    """Is there anything to look for at all?"""
+    waiting = select(deliveries.c.id).where(deliveries.c.state == DeliveryState.WAITING, deliveries.c.next_at <= now)
+    return bool(tx.execute(select(waiting.exists())).scalar_one())
+
+
 def due(tx: Tx, now: datetime, limit: int, *, by_mail: bool) -> list[Delivery]:
     """What may go out now, oldest first; nothing behind one that its receiver did not take and that waits."""
     is_mail = deliveries.c.webhook_id.is_(None) if by_mail else deliveries.c.webhook_id.is_not(None)

@@ -121,6 +121,23 @@ def count_ended_jobs(tx: Tx) -> dict[str, int]:
     return {row.platform: row.n for row in tx.execute(query.group_by(accounts.c.platform))}
 
 
+def waits(tx: Tx) -> list[tuple[float, float]]:
+    """Of each job that succeeded, seconds from the sight of its post until its first attempt began, and until it was
+    live."""
+    seen = source_posts.c.seen_at
+    begun = func.extract("epoch", func.min(attempts.c.started_at) - seen)
+    live = func.extract("epoch", jobs.c.completed_at - seen)
+    query = (
+        select(begun.label("begun"), live.label("live"))
+        .select_from(jobs)
+        .join(source_posts, source_posts.c.id == jobs.c.source_post_id)
+        .join(attempts, attempts.c.job_id == jobs.c.id)
+        .where(jobs.c.workspace_id == WORKSPACE, jobs.c.status == JobStatus.SUCCESS)
+        .group_by(jobs.c.id, seen)
+    )
+    return [(float(row.begun), float(row.live)) for row in tx.execute(query)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """A running job whose video is on its way, and the machine that carries it."""

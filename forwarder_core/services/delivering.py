@@ -50,6 +50,9 @@ class _Errand:
 def send_due(core: Core, *, is_stopping: Callable[[], bool] = lambda: False) -> int:
     """Send what is due over every road but Telegram; how many calls and mails arrived."""
     sent = 0
+    with core.begin() as tx:
+        if not roads.has_due(tx, core.clock.now()):
+            return sent
     for take in (_take_call, _take_mail):
         while not is_stopping():
             errand = take(core)

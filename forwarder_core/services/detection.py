@@ -57,6 +57,16 @@ class Polled:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A source as it is when a look at it begins. `last_success`: of a look before this one."""
+
+    account: Account
+    by: Sequence[Connection]
+    last_success: datetime | None
+    tuned: Tuned
+
+
 def poll_due(core: Core, *, shard: int, shards: int, budget_s: float) -> list[Polled]:
     """Look at the due sources of this shard, several at once, for at most about `budget_s` seconds.
 
@@ -65,11 +75,13 @@ def poll_due(core: Core, *, shard: int, shards: int, budget_s: float) -> list[Po
     """
     now = core.clock.now()
     with core.begin() as tx:
-        due = accounts.take_due(tx, now, _lease(tx, now), shard=shard, shards=shards, limit=_MOST_SOURCES_A_TICK)
-    if not due:
-        return []
+        due = accounts.due(tx, now, shard=shard, shards=shards, limit=_MOST_SOURCES_A_TICK)
+        if not due:
+            return []
+        tuned = tunables.read(tx)
+        accounts.hold(tx, due, _leased_until(tuned, now))
     pool = ThreadPoolExecutor(max_workers=min(THREADS, len(due)), thread_name_prefix="poll")
-    futures: dict[Future[Polled], int] = {pool.submit(_poll_safely, core, account): account for account in due}
+    futures: dict[Future[Polled], int] = {pool.submit(_poll_safely, core, account, tuned): account for account in due}
     done, _ = wait(futures, timeout=budget_s)
     pool.shutdown(wait=False, cancel_futures=True)
     if not_begun := [account for future, account in futures.items() if future.cancelled()]:
@@ -82,22 +94,23 @@ def poll_now(core: Core, account_id: int) -> Polled:
     """Look at one source at once. Raises Conflict while another look is under way, StepFailed when it fails."""
     now = core.clock.now()
     with core.begin() as tx:
-        if not accounts.take(tx, account_id, now, _lease(tx, now)):
+        tuned = tunables.read(tx)
+        if not accounts.take(tx, account_id, now, _leased_until(tuned, now)):
             raise Conflict(
                 "This source is being looked at right now.", action="Wait a moment; what it finds is forwarded anyway."
             )
-    return _poll(core, account_id)
+    return _poll(core, account_id, tuned)
 
 
-def _lease(tx: Tx, now: datetime) -> datetime:
+def _leased_until(tuned: Tuned, now: datetime) -> datetime:
     """Until when nobody else looks at a source: a look whose process died is repeated then."""
-    return now + timedelta(seconds=tunables.read(tx).number("detection.poll_lease_s"))
+    return now + timedelta(seconds=tuned.number("detection.poll_lease_s"))
 
 
-def _poll_safely(core: Core, account_id: int) -> Polled:
+def _poll_safely(core: Core, account_id: int, tuned: Tuned) -> Polled:
     """A failed poll as a result, so that one source in trouble spoils no other's."""
     try:
-        return _poll(core, account_id)
+        return _poll(core, account_id, tuned)
     except ForwarderError as e:
         return Polled(account_id, 0, (), e.code)
 
@@ -109,9 +122,12 @@ def baseline(core: Core, connection: Connection) -> None:
     when the source cannot be read.
     """
     now = core.clock.now()
-    account, watching, tuned = _watched(core, connection.source_account_id)
+    with core.begin() as tx:
+        tuned = tunables.read(tx)
     starting = replace(connection, started_at=now)
-    seen = _look(core, account, [*watching, starting], tuned, now)
+    source = _watched(core, connection.source_account_id, tuned)
+    account = source.account
+    seen = _look(core, replace(source, by=[*source.by, starting]), now)
     with core.begin() as tx:
         connections.change(
             tx, connection.id, {"status": ConnectionStatus.ACTIVE, "status_reason": None, "started_at": now}
@@ -121,38 +137,40 @@ def baseline(core: Core, connection: Connection) -> None:
         accounts.watch(tx, account.id, now)
 
 
-def _poll(core: Core, account_id: int) -> Polled:
-    account, watching, tuned = _watched(core, account_id)
+def _poll(core: Core, account_id: int, tuned: Tuned) -> Polled:
+    watched = _watched(core, account_id, tuned)
     began = core.clock.now()
     try:
-        seen = _look(core, account, watching, tuned, began)
+        seen = _look(core, watched, began)
     except StepFailed as e:
-        _note_failure(core, account, watching, tuned, e, began)
+        _note_failure(core, watched, e, began)
         raise
     except Exception as e:  # the boundary of a look: an error of ours is the source's trouble, not every source's
         bug = Bug(f"Unexpected {type(e).__name__} while looking at the source.", raw=redact(repr(e)))
-        _note_failure(core, account, watching, tuned, bug, began)
+        _note_failure(core, watched, bug, began)
         raise bug from e
-    return _commit(core, account, seen, tuned, began)
+    return _commit(core, watched.account, seen, tuned, began)
 
 
-def _watched(core: Core, account_id: int) -> tuple[Account, list[Connection], Tuned]:
+def _watched(core: Core, account_id: int, tuned: Tuned) -> _Watched:
     with core.begin() as tx:
-        account = accounts.get(tx, account_id)
-        if account is None:
+        found = accounts.watched(tx, account_id)
+        if found is None:
             raise Conflict("The account was deleted.")
-        return account, connections.active_of_source(tx, account_id), tunables.read(tx)
+        account, last_success = found
+        return _Watched(account, connections.active_of_source(tx, account_id), last_success, tuned)
 
 
-def _look(core: Core, account: Account, watching: Sequence[Connection], tuned: Tuned, now: datetime) -> list[SeenPost]:
-    """What the source shows, read as far back as these connections need it."""
+def _look(core: Core, watched: _Watched, now: datetime) -> list[SeenPost]:
+    """What the source shows, read as far back as its connections need it."""
+    account, tuned = watched.account, watched.tuned
     overlap = timedelta(hours=tuned.number("detection.overlap_h"))
+    back_to = _read_back_to(watched.last_success, watched.by, overlap, now)
     with core.begin() as tx:
-        back_to = _read_back_to(accounts.last_success(tx, account.id), watching, overlap, now)
         ripe = posts.oldest_ripe(tx, account.id, now)
         back_to = back_to if ripe is None else min(back_to, ripe)
         exit_ = exits.exit_of(core, tx, account)
-    source = exits.source(core, account, exit_)
+    source = exits.source(core, account, exit_, tuned)
     try:
         with quotas.counted(core, account, source):
             seen, is_whole = _read(core, source, account.id, back_to, tuned)
@@ -204,14 +222,12 @@ def _is_past(core: Core, account_id: int, page: Sequence[SeenPost], back_to: dat
     return len(known) == len(page) or not known
 
 
-def _note_failure(
-    core: Core, account: Account, watching: Sequence[Connection], tuned: Tuned, error: StepFailed, began: datetime
-) -> None:
-    now = core.clock.now()
+def _note_failure(core: Core, watched: _Watched, error: StepFailed, began: datetime) -> None:
+    now, account = core.clock.now(), watched.account
     failure = Failure(error.code, redact(error.message), error.action)
     with core.begin() as tx:
         failures = accounts.failures_in_a_row(tx, account.id) + 1
-        at = _next_poll(now, watching, tuned, failures=failures)
+        at = _next_poll(now, watched.by, watched.tuned, failures=failures)
         if error.retry_after_s is not None:
             at = max(at, now + timedelta(seconds=error.retry_after_s))
         accounts.poll_failed(tx, account.id, now, at, failure.code, failure.message)
@@ -237,13 +253,13 @@ def _commit(core: Core, account: Account, seen: Sequence[SeenPost], tuned: Tuned
     crashpoints.at("poll.before_commit")
     with core.begin() as tx:
         new = posts.record(tx, account.id, seen, now)
-        posts.refresh_held(tx, account.id, seen)
         watching = connections.active_of_source(tx, account.id)
         made = [job for connection in watching for job in decide(tx, account, connection, now)]
         accounts.poll_succeeded(tx, account.id, now, _next_poll(now, watching, tuned))
-        requests.answer_polls(tx, account.id, began=began, now=now)
-        if requests.has_open_poll(tx, account.id):  # asked for while this look was under way: it wants one of its own
-            accounts.ask_at_once(tx, account.id, now)
+        if requests.has_open_poll(tx, account.id):
+            requests.answer_polls(tx, account.id, began=began, now=now)
+            if requests.has_open_poll(tx, account.id):  # asked for during this look: it wants one of its own
+                accounts.ask_at_once(tx, account.id, now)
     crashpoints.at("poll.after_commit")
     if new:
         log = logging.getLogger(__name__)

@@ -23,6 +23,7 @@ from forwarder_core.errors import Invalid, NetworkFailed, ProxyFailed
 from forwarder_core.services import tunables
 from forwarder_core.services.context import Core
 from forwarder_core.services.credentials import StoredCredentials, remember
+from forwarder_core.services.tunables import Tuned
 
 _TROUBLE = timedelta(minutes=30)  # a proxy's failures older than that are its checks' business
 _RECENT = timedelta(hours=24)
@@ -145,8 +146,9 @@ def _spared(core: Core, tx: Tx, way: Way, usable: list[int], known: dict[int, Pr
     return [member for member in usable if not is_in_trouble(known[member])] or usable
 
 
-def source(core: Core, account: Account, exit_: Exit) -> Source:
-    return registry.source(account, StoredCredentials(core, account.id), _at_pace(core, exit_))
+def source(core: Core, account: Account, exit_: Exit, tuned: Tuned | None = None) -> Source:
+    """`tuned`: the settings in force, where the caller has read them."""
+    return registry.source(account, StoredCredentials(core, account.id), _at_pace(core, exit_, tuned))
 
 
 def destination(core: Core, account: Account, exit_: Exit, *, connection_id: int | None = None) -> Destination:
@@ -162,6 +164,8 @@ def authenticator(core: Core, account: Account, exit_: Exit, *, token_id: int | 
     return registry.authenticator(account, StoredCredentials(core, account.id, token_id), _at_pace(core, exit_))
 
 
-def _at_pace(core: Core, exit_: Exit) -> Exit:
-    with core.begin() as tx:
-        return replace(exit_, pace=tunables.read(tx).number("clients.pace"))
+def _at_pace(core: Core, exit_: Exit, tuned: Tuned | None = None) -> Exit:
+    if tuned is None:
+        with core.begin() as tx:
+            tuned = tunables.read(tx)
+    return replace(exit_, pace=tuned.number("clients.pace"))

@@ -58,6 +58,13 @@ class Patience:
         self.failures, self.closed_until = 0, None
 
 
+def has_work(core: Core) -> bool:
+    """False while commands are switched off and nothing is left of a time when they were not."""
+    with core.begin() as tx:
+        stored = events.setting_values(tx)
+    return WEBHOOK in stored or PROBLEM in stored or telegram_settings.of(core, stored).hears
+
+
 def listen(core: Core, ears: Ears, patience: Patience, *, wait_s: int = POLL_S) -> int:
     """One round: register or poll as the settings want it, and keep what was heard; how much that was."""
     now = core.clock.now()

@@ -42,6 +42,8 @@ def reap(core: Core, runs: RunControl) -> list[Job]:
     now = core.clock.now()
     with core.begin() as tx:
         expired = jobs.expired(tx, now)
+        if not expired:
+            return _reaped([], runs)
         # Each irreversible call renews the lease past itself first (300 s), so a worker whose lease is out has none
         # under way and can begin none; the silence is a margin on that.
         silent_since = now - timedelta(seconds=tunables.read(tx).number("lease.silent_host_s"))
@@ -51,6 +53,10 @@ def reap(core: Core, runs: RunControl) -> list[Job]:
         is_cut_off = job.id in long_expired and _is_elsewhere(worker) and worker["host"] not in heard
         if (is_cut_off or not survives_killing(worker)) and _rescue(core, job, expired_before=core.clock.now()):
             taken.append(job)
+    return _reaped(taken, runs)
+
+
+def _reaped(taken: list[Job], runs: RunControl) -> list[Job]:
     crashpoints.at("reap.after")
     for job in taken:
         if job.run_id:

@@ -113,7 +113,11 @@ def get(core: Core) -> TelegramSettings:
 
 
 def read(core: Core, tx: Tx) -> TelegramSettings:
-    stored = events.setting_values(tx)
+    return of(core, events.setting_values(tx))
+
+
+def of(core: Core, stored: Mapping[str, Any]) -> TelegramSettings:
+    """From the settings as they are stored."""
     said = {key.removeprefix(_PREFIX): value for key, value in stored.items() if key.startswith(_PREFIX)}
     switch, problem = said.get("enabled") or {}, said.get("problem")
     return TelegramSettings(

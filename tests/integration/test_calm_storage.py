@@ -7,7 +7,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
-from dagster._core.scheduler.instigation import InstigatorType, TickData, TickStatus
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -134,3 +142,26 @@ def test_events_that_could_not_be_written_are_written_later_and_once(
             with pytest.raises(SQLAlchemyError):
                 _events(instance, run.run_id)
     assert _events(instance, run.run_id) == ["kept"]
+
+
+def test_what_a_tick_leaves_is_one_statement_and_a_stop_is_written_everywhere(storage: CalmScheduleStorage) -> None:
+    here = RemoteRepositoryOrigin(GrpcServerCodeLocationOrigin("127.0.0.1", port=1), "__repository__")
+    watch = RemoteInstigatorOrigin(here, "watch")
+    state = InstigatorState(watch, InstigatorType.SENSOR, InstigatorStatus.RUNNING, SensorInstigatorData())
+    storage.add_instigator_state(state)
+    assert _kept(storage, state) == state  # and which tables there are is known from now on
+    asked: list[str] = []
+    event.listen(storage._engine, "before_cursor_execute", lambda *given: asked.append(given[2].split()[0]))
+    storage.update_instigator_state(state.with_data(SensorInstigatorData(cursor="7")))
+    assert asked == ["UPDATE"]
+    assert _kept(storage, state).instigator_data == SensorInstigatorData(cursor="7")
+    storage.update_instigator_state(_kept(storage, state).with_status(InstigatorStatus.STOPPED))
+    assert _kept(storage, state).status is InstigatorStatus.STOPPED
+    with storage.connect() as conn:
+        assert conn.exec_driver_sql("SELECT status FROM jobs").scalar_one() == "STOPPED"
+
+
+def _kept(storage: CalmScheduleStorage, state: InstigatorState) -> InstigatorState:
+    kept = storage.get_instigator_state(state.instigator_origin_id, state.selector_id)
+    assert kept is not None
+    return kept

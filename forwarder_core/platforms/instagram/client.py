@@ -9,8 +9,10 @@ repeats a request, asks for codes on standard input, and stores a certificate pa
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -61,6 +63,10 @@ class Pace:
 
 POLITE = Pace()
 
+# What devices have signed with their keys, by the key's digest: the value, and until when it is good (Unix seconds).
+_signed: OrderedDict[str, tuple[str, int]] = OrderedDict()
+_MOST_SIGNED = 1_000
+
 
 class Commit(Protocol):
     """Who is told of the one irreversible call of an upload, the configure step, right before and right after it."""
@@ -102,6 +108,19 @@ class Client(instagrapi.Client):  # type: ignore[misc]  # the library is untyped
             yield
         finally:
             options.pop(CurlOpt.FRESH_CONNECT, None)
+
+    def usdid_header(self, *args: Any, **kwargs: Any) -> str:
+        """The library signs once an hour for each client, and a client lives for one look: the device keeps it here.
+        A signature takes 3 CPU-ms, three times as much as all else that makes a client."""
+        if not self.usdid_private_key:  # a new device: its key is made by the first signature
+            return str(super().usdid_header(*args, **kwargs))
+        key = hashlib.sha256(f"{self.usdid}\0{self.usdid_private_key}".encode()).hexdigest()
+        self._usdid_header_cache, self._usdid_header_expires_at = _signed.get(key, ("", 0))
+        value = str(super().usdid_header(*args, **kwargs))
+        _signed[key] = (value, self._usdid_header_expires_at)
+        if len(_signed) > _MOST_SIGNED:
+            _signed.popitem(last=False)
+        return value
 
     def password_publickeys(self) -> Any:
         """The library reads headers of whatever answer came, and would wait for it and take it in without limit."""

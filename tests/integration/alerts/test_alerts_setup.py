@@ -42,8 +42,11 @@ def test_a_token_telegram_does_not_know_is_shown_until_it_is_mended(
 def test_without_telegram_alerts_are_kept_and_put_off(
     core: Core, sim: Simulator, clock: ManualClock, sender: TelegramSender, pace: Pace
 ) -> None:
+    assert not notifying.has_due(core)
     tell(core, 3)
+    assert notifying.has_due(core)
     assert notifying.send_due(core, sender, pace).outcome is Outcome.NOT_CONFIGURED
+    assert not notifying.has_due(core)
     assert {row["next_at"] for row in factories.rows(core, outbox)} == {factories.later(core, 60)}
     assert {n.delivery for n in notifying.notifications(core)} == {"not_configured"}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.connectors import registry
@@ -21,7 +22,7 @@ from forwarder_core.domain.accounts import AccountStatus
 from forwarder_core.domain.connections import Connection
 from forwarder_core.domain.posts import Verdict
 from forwarder_core.errors import ChallengeRequired, Conflict, NetworkFailed, RateLimited, StepFailed
-from forwarder_core.services import detection, tunables
+from forwarder_core.services import detection, forwarding, heartbeats, tunables
 from forwarder_core.services.context import Core
 from tests.factories import (
     add_account,
@@ -94,6 +95,26 @@ def test_two_connections_of_one_source_share_one_look_and_each_decides(
     (polled,) = poll(core)
     assert (len(feed.asked), polled.new_posts, len(polled.jobs)) == (1, 1, 1)
     assert (verdicts(core, everything), verdicts(core, picky)) == ({"forward": 1}, {"filtered": 1})
+
+
+def test_what_a_tick_and_a_look_ask_of_the_database_is_counted(core: Core, feed: Feed) -> None:
+    """They are what the stack does at rest; a page that is known already is not written again."""
+    watched(core)
+    feed.posts.append(seen_post(core.clock.now()))
+    (polled,) = poll(core)
+    with core.begin() as tx:
+        change_row(tx, flow.jobs, polled.jobs[0], status="success")
+    asked: list[str] = []
+    event.listen(core.engine, "before_cursor_execute", lambda *given: asked.append(given[2].split()[0]))
+    for _ in range(2):
+        heartbeats.beat(core, "watch_0_sensor", kind=heartbeats.SENSOR)
+        assert poll(core) == [] and forwarding.dispatchable(core) == []
+    assert asked == ["INSERT", *["SELECT"] * 4]
+    with core.begin() as tx:
+        accounts.ask_at_once(tx, polled.account_id, core.clock.now())
+    asked.clear()
+    assert [polled.new_posts for polled in poll(core)] == [0]
+    assert [word for word in asked if word != "SELECT"] == ["UPDATE"] * 2 and len(asked) <= 13
 
 
 def test_a_shard_polls_its_own_sources_and_all_shards_poll_all(core: Core, feed: Feed) -> None:

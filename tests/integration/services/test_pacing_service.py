@@ -327,4 +327,4 @@ def test_the_rules_cost_an_idle_dispatch_nothing_and_a_busy_one_the_same_however
         add_job(core, connection)
     tunables.change(core, {"dispatch.max_running": 100})
     assert counted(core) == with_three
-    assert with_three - idle <= 6
+    assert idle == 1 and with_three <= 16

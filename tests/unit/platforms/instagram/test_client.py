@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,20 @@ def test_every_answer_is_bounded_in_time_and_size() -> None:
     for session in (made.private, made.public):
         assert isinstance(session, Impatient) and session.answer_s == 7
         assert isinstance(session.get_adapter("https://i.instagram.com/"), Bounded)
+
+
+def test_a_device_signs_once_an_hour_however_many_clients_are_made_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def device_header(settings: dict[str, Any]) -> str:
+        return str(build(EXIT, settings, pace=FAST).usdid_header())
+
+    def new_device() -> dict[str, Any]:
+        client = build(EXIT, {}, pace=FAST)
+        client.usdid_generate()
+        return settings_of(client)
+
+    first, other = new_device(), new_device()
+    signed = device_header(first)
+    assert device_header(first) == signed and device_header(other).split(".")[0] != signed.split(".")[0]
+    renewed = time.time() + 3_600 - 299  # the library signs anew five minutes before the end
+    monkeypatch.setattr(time, "time", lambda: renewed)
+    assert device_header(first) != signed
