@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 # The module of each; `history` is what lays a past, `aged` what measures beside it.
 BENCHES: Mapping[str, str] = {
-    **{name: name for name in ("analytics", "anomalies", "api", "burst", "detect", "fingerprint", "forward")},
+    **{name: name for name in ("analytics", "anomalies", "api", "burst", "celery", "detect", "fingerprint", "forward")},
     "history": "aged",
-    **{name: name for name in ("idle", "latency", "ui", "video")},
+    **{name: name for name in ("idle", "latency", "soak", "ui", "video")},
 }
 _OF_ANY_LENGTH = ("analytics", "history", "ui")
 

@@ -10,22 +10,24 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 from sqlalchemy import text
 
+from bench import worker
+from bench.figures import cpu_of
 from forwarder_core import db
 from forwarder_core.cli.demo import stage_of
 from forwarder_core.db.engine import connect
 from forwarder_core.embedded.bring_up import Plan, Running, bring_up
 from forwarder_core.embedded.databases import Databases
 from forwarder_core.embedded.ports import LOOPBACK
-from forwarder_core.embedded.stack import DEMO, ONCE, Part, choose_ports
+from forwarder_core.embedded.stack import DEMO, ONCE, Part, StackPorts, chosen_ports
 from forwarder_core.services.context import Core
-from forwarder_core.settings import Settings
+from forwarder_core.settings import Launcher, Settings
 from forwarder_core.simulator import demo
 from forwarder_core.simulator.client import ControlClient
 
@@ -61,10 +63,11 @@ class Stack:
     core: Core
     world: ControlClient
     postmaster: int
+    beside: Mapping[str, int] = field(default_factory=dict)  # pids of what is no part: broker and worker
 
     def usage(self) -> Usage:
         pids = self._parts()
-        cpu = {part: sum(map(_cpu_of, self._family(pid))) for part, pid in pids.items()}
+        cpu = {part: sum(map(cpu_of, self._family(pid))) for part, pid in pids.items()}
         return Usage(time.monotonic(), cpu, self._sessions(), pids)
 
     def memory(self) -> dict[str, int]:
@@ -93,7 +96,7 @@ class Stack:
 
     def _parts(self) -> dict[str, int]:
         ours = {name: pid for name, pid in self.running.supervisor.pids.items() if name != Part.SIMULATOR}
-        return {**ours, POSTGRES: self.postmaster}
+        return {**ours, **self.beside, POSTGRES: self.postmaster}
 
     def _family(self, pid: int) -> list[psutil.Process]:
         root = psutil.Process(pid)
@@ -106,19 +109,31 @@ class Stack:
 
 
 @contextmanager
-def running(parts: Collection[Part] = WITHOUT_DOOR) -> Iterator[Stack]:
-    """A stack of these parts against simulated platforms, with its administrator's password made up."""
-    with tempfile.TemporaryDirectory(prefix="forwarder-bench-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL runs as an unprivileged user
-        ports = choose_ports(Settings(home=Path(folder)))
-        gateway, control = f"http://{LOOPBACK}:{ports.gateway}", f"http://{LOOPBACK}:{ports.control}/__control"
-        settings = demo.settings_of(Settings(home=Path(folder)), gateway=gateway, control=control)
-        settings = settings.model_copy(update={"admin_password": f"Bench-1-{secrets.token_urlsafe(16)}"})
-        plan = Plan(settings=settings, mode="demo", parts=parts, ports=ports)
-        with bring_up(plan, prepare=lambda _, made: _migrate(made), report=lambda line: None) as brought_up:
-            stage = stage_of(brought_up)
-            yield Stack(brought_up, stage.core, stage.world, _postmaster(brought_up))
-            stage.core.engine.dispose()
+def running(parts: Collection[Part] = WITHOUT_DOOR, launcher: Launcher = Launcher.LOCAL) -> Iterator[Stack]:
+    """A stack of these parts against simulated platforms, with its administrator's password made up. By Celery its runs
+    are on one worker with a folder of its own, beside a Redis."""
+    with ExitStack() as up:
+        home = Path(
+            up.enter_context(tempfile.TemporaryDirectory(prefix="forwarder-bench-", ignore_cleanup_errors=True))
+        )
+        home.chmod(0o755)  # PostgreSQL runs as an unprivileged user
+        ports = up.enter_context(chosen_ports(Settings(home=home), parts))
+        settings, env = _settings(home, ports), dict[str, str]()
+        site = up.enter_context(worker.site(home)) if launcher is Launcher.CELERY else None
+        if site is not None:
+            settings, env = site.settings(settings), site.env
+        plan = Plan(settings=settings, mode="demo", parts=parts, ports=ports, env=env)
+        brought_up = up.enter_context(bring_up(plan, prepare=lambda _, made: _migrate(made), report=lambda line: None))
+        stage = stage_of(brought_up)
+        up.callback(stage.core.engine.dispose)
+        beside = up.enter_context(worker.working(site, brought_up, stage.core)) if site else {}
+        yield Stack(brought_up, stage.core, stage.world, _postmaster(brought_up), beside)
+
+
+def _settings(home: Path, ports: StackPorts) -> Settings:
+    gateway, control = f"http://{LOOPBACK}:{ports.gateway}", f"http://{LOOPBACK}:{ports.control}/__control"
+    settings = demo.settings_of(Settings(home=home), gateway=gateway, control=control)
+    return settings.model_copy(update={"admin_password": f"Bench-1-{secrets.token_urlsafe(16)}"})
 
 
 def _migrate(databases: Databases) -> None:
@@ -132,13 +147,6 @@ def _postmaster(brought_up: Running) -> int:
         parent = backend.ppid()
     engine.dispose()
     return parent
-
-
-def _cpu_of(process: psutil.Process) -> float:
-    with suppress(psutil.NoSuchProcess):  # it has just been counted with its parent
-        times = process.cpu_times()
-        return float(times.user + times.system + times.children_user + times.children_system)
-    return 0.0
 
 
 def _pss_of(process: psutil.Process) -> int:

@@ -33,10 +33,13 @@ def command(
     seed: Annotated[int, typer.Option(help="Replays a run.", min=0)] = 1,
     connections: Annotated[int, typer.Option(help="Connections.", min=1, max=500)] = 5,
     posts: Annotated[int | None, typer.Option(help="Posts in all; default: 17 a day and connection.", min=1)] = None,
+    calm: Annotated[
+        bool, typer.Option("--calm", help="No faults and no deaths: what the same posts cost then.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Simulated days with faults on, and whether anything was lost or doubled."""
-    plan = SoakPlan(seed=seed, hours=hours, connections=connections, posts=posts)
+    """Simulated days with faults on: whether anything was lost or doubled, what a forward cost, how soon it came."""
+    plan = SoakPlan(seed=seed, hours=hours, connections=connections, posts=posts, is_calm=calm)
     settings = load()
     result = run(settings, plan, reporter())
     told = result.as_dict()

@@ -53,21 +53,28 @@ def check_possible(hosts: int) -> None:
 class Broker:
     """Redis on one address, as the documents ask for it: kept on disk by an append-only file."""
 
-    def __init__(self, address: str, folder: Path) -> None:
-        self.url = f"redis://{address}:{REDIS_PORT}"
-        self._address, self._folder = address, folder
+    def __init__(self, address: str, folder: Path, port: int = REDIS_PORT) -> None:
+        self.url = f"redis://{address}:{port}"
+        self._address, self._folder, self._port = address, folder, port
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of its server. Raises HostsImpossible before it was started."""
+        if self._process is None:
+            raise HostsImpossible("redis-server does not run.")
+        return self._process.pid
 
     def start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        told = {"bind": self._address, "port": str(REDIS_PORT), "dir": str(self._folder), "save": ""}
+        told = {"bind": self._address, "port": str(self._port), "dir": str(self._folder), "save": ""}
         told |= {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
         told |= {"protected-mode": "no"}  # nobody but the drill's machines is on this network
         argv = ["redis-server", *(word for name, value in told.items() for word in (f"--{name}", value))]
         log = self._folder / "redis.log"
         with open_log(log) as out:
             self._process = spawn(Command(argv=tuple(argv), cwd=self._folder), out)
-        if not wait_until(listens(REDIS_PORT, self._address), _REDIS_STARTS_S):
+        if not wait_until(listens(self._port, self._address), _REDIS_STARTS_S):
             raise HostsImpossible(f"redis-server does not start.\n{tail(log)}")
 
     def lose_everything(self) -> None:

@@ -28,9 +28,11 @@ from forwarder_core.db.engine import connect
 from forwarder_core.services import detection, journal, tunables
 from forwarder_core.services.context import Core
 from forwarder_core.settings import Settings
+from forwarder_core.simulator import soak_figures
 from forwarder_core.simulator.clips import Clip
 from forwarder_core.simulator.drill import Author, Ground, Lane, lay_lanes, make_clips
 from forwarder_core.simulator.drill_control import KeptControl
+from forwarder_core.simulator.soak_figures import Figures
 from forwarder_core.simulator.soak_time import SharedTime, sleeping_moves
 from forwarder_core.simulator.soak_trouble import Trouble
 from forwarder_core.simulator.soak_work import Workshop
@@ -60,17 +62,23 @@ _TUNED: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoakPlan:
-    """`posts` None: `POSTS_PER_DAY` for each connection. Faults come at a fifth of the rate of posts."""
+    """`posts` None: `POSTS_PER_DAY` for each connection. Faults come at a fifth of the rate of posts; where it is calm
+    there are none, and nobody dies or oversleeps."""
 
     seed: int
     hours: float = 72.0
     connections: int = 5
     posts: int | None = None
+    is_calm: bool = False
     check_every_s: float = 900.0
 
     @property
     def wanted_posts(self) -> int:
         return self.posts or max(1, round(self.hours / 24 * POSTS_PER_DAY * self.connections))
+
+    @property
+    def wanted_faults(self) -> int:
+        return 0 if self.is_calm else max(5, self.wanted_posts // 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +107,7 @@ class SoakResult:
     before: Footprint
     warm: Footprint
     after: Footprint
+    figures: Figures = field(default_factory=Figures)
     counts: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,6 +118,8 @@ class SoakResult:
             "seconds": round(self.seconds, 1),
             "hours": self.plan.hours,
             "connections": self.plan.connections,
+            "faults": not self.plan.is_calm,
+            **self.figures.as_dict(),
             "rss_mb": {"start": self.before.rss_mb, "warm": self.warm.rss_mb, "end": self.after.rss_mb},
             "open_files": {"start": self.before.files, "warm": self.warm.files, "end": self.after.files},
             "leftover_files": self.after.leftovers,
@@ -127,7 +138,9 @@ def soak(core: Core, clock: ManualClock, control_url: str, plan: SoakPlan, repor
         with sleeping_moves(shared), _one_poller():
             life = _Life(core, world, shared, plan, report)
             life.prepare()
+            cpu_before = soak_figures.cpu_s()
             life.live()
+            figures = Figures.since(cpu_before, core)
             findings = judge(core, world, life.lanes)
     finally:
         shared.close()
@@ -140,6 +153,7 @@ def soak(core: Core, clock: ManualClock, control_url: str, plan: SoakPlan, repor
         before=before,
         warm=life.warm or before,
         after=Footprint.now(core.media_root),
+        figures=figures,
         counts=life.shop.counts + life.trouble.counts,
     )
 
@@ -157,7 +171,7 @@ class _Life:
         # Two streams: whatever the real libraries' bytes do to a worker's day, posts and faults stay the seed's.
         self.draw = random.Random(f"{plan.seed} workers")
         of_the_world = random.Random(f"{plan.seed} world")
-        self.shop = Workshop(core, self.draw)
+        self.shop = Workshop(core, self.draw, is_deadly=not plan.is_calm)
         self.lanes: list[Lane] = []
         self.warm: Footprint | None = None
         ground = Ground(core, world, of_the_world)
@@ -172,7 +186,7 @@ class _Life:
         self.lanes += lay_lanes(self._ground, plan.connections, every_s=plan.check_every_s, picky=4, shared=5)
         posts = plan.wanted_posts
         self._start = self._time.now()
-        self.trouble.plan(self._start, plan.hours, posts=posts, faults=max(5, posts // 5))
+        self.trouble.plan(self._start, plan.hours, posts=posts, faults=plan.wanted_faults)
         self._report(f"{plan.connections} connections, {posts} posts to come in {plan.hours:g} simulated hours")
 
     def live(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -86,6 +87,15 @@ class Desk:
         self.instance.launch_run(run.run_id, workspace=None)  # type: ignore[arg-type]  # this launcher asks for none
         return run.run_id
 
+    def carry(self, job: dg.JobDefinition, note: str) -> None:
+        run_id = self.launch(job, note=note)
+        until(lambda: self.run(run_id).is_finished, 60)
+        assert self.status(run_id) is dg.DagsterRunStatus.SUCCESS
+
+    def seen(self, note: str) -> dict[str, Any]:
+        """What a run wrote down of its process."""
+        return dict(json.loads((self.home / note).read_text("utf-8")))
+
     def run(self, run_id: str) -> dg.DagsterRun:
         found = self.instance.get_run_by_id(run_id)
         assert found is not None
@@ -124,6 +134,16 @@ def test_a_worker_executes_is_seen_terminated_and_missed(
         until(lambda: desk.health(done) is WorkerStatus.SUCCESS)
         assert [row["kind"] for row in rows(core, system.workers)] == ["celery"], "it shows signs of life"
         assert not (desk.home / "never").exists(), "what was canceled is not executed"
+
+        first = desk.seen("note")
+        desk.carry(launcher_jobs.leave_job, note="what is put back")
+        desk.carry(launcher_jobs.look_job, note=str(desk.home / "second"))
+        second = desk.seen("second")
+        assert second["pid"] == first["pid"], "one process carries run after run"
+        assert second["left_behind"] == [None, "", launcher_jobs.LEFT_BEHIND], "and nothing of one reaches the next"
+        desk.carry(launcher_jobs.leave_job, note="a folder")
+        desk.carry(launcher_jobs.look_job, note=str(desk.home / "third"))
+        assert desk.seen("third")["pid"] != first["pid"], "what cannot be put back ends its process"
 
         stopped = desk.launch(launcher_jobs.wait_job, seconds=60)
         until(lambda: desk.status(stopped) is dg.DagsterRunStatus.STARTED)

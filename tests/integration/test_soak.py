@@ -29,6 +29,11 @@ def test_six_simulated_hours_lose_nothing_and_double_nothing(open_folder: Path) 
     assert result.after.leftovers == 0
     assert result.after.files <= result.warm.files + 5
     assert result.after.rss_mb < result.warm.rss_mb * 1.2
+    told = result.as_dict()
+    assert told["faults"] and told["cpu_s_per_forward"] > 0
+    assert (
+        0 <= told["known_to_begun_s"]["median"] <= told["known_to_live_s"]["median"] <= told["known_to_live_s"]["p95"]
+    )
     assert any(line.startswith("hour 6") for line in said)
 
 
