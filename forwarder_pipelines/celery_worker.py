@@ -132,9 +132,8 @@ def _begin(ref: InstanceRef) -> Callable[..., None]:
 
     def begin(sender: Any, **_: Any) -> None:
         name = str(sender.hostname)
-        beat(
-            name, recovery.sweep
-        )  # what this machine carried when it died is proven dead: no need to wait for its lease
+        # What this machine carried when it died is proven dead: no need to wait for its lease.
+        beat(name, recovery.sweep)
         sender.timer.call_repeatedly(BEAT_EVERY_S, beat, (name,))
 
     return begin
