@@ -62,13 +62,14 @@ def render(
 
     Raises MediaRejected (the file's fault, or over the size cap after every try), LocalFailed (ours), Cancelled.
     `image` is the picture of the plan's layout.
-    `slots` limits how many pictures are encoded at once; copying and repacking take none.
+    `slots` limits how many pictures are encoded at once, and with more of them how many are copied or repacked.
     """
     work = _Work(plan, source, target, ffmpeg, progress, cancelled, cover, image)
     started = time.monotonic()
-    needs_slot = slots is not None and plan.video is Stream.ENCODE
+    if slots is not None and plan.video is not Stream.ENCODE:
+        slots = slots.of_copies
     try:
-        with slots.take(cancelled=cancelled, waiting=work.wait) if slots is not None and needs_slot else nullcontext():
+        with slots.take(cancelled=cancelled, waiting=work.wait) if slots is not None else nullcontext():
             made = work.make()
         size, sha256 = _digest(work.part)
         cover_made = work.finish()

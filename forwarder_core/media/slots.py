@@ -1,4 +1,4 @@
-"""How many encodes this machine runs at once: a semaphore over lock files, shared by every process.
+"""How many transforms this machine runs at once: a semaphore over lock files, shared by every process.
 
 What lives here: taking and giving back a slot. What does not: how many there are (the caller; as many as cores).
 The fact to know: the kernel drops a lock when its process dies, so a killed worker blocks nobody. The lock files
@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forwarder_core.errors import LocalFailed
@@ -23,10 +23,16 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """`count` slots under `folder`. More encodes than cores only raise memory and latency (measured)."""
+    """`count` slots under `folder`, of a `kind`. More encodes than cores only raise memory and latency (measured)."""
 
     folder: Path
     count: int
+    kind: str = "encode"
+
+    @property
+    def of_copies(self) -> Slots:
+        """For what makes no picture anew: a tenth of a second of a core and 23 MB each, a dozen at once in a burst."""
+        return replace(self, count=2 * self.count, kind="copy")
 
     @contextlib.contextmanager
     def take(
@@ -60,6 +66,6 @@ class Slots:
     def _open(self, number: int) -> int:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return os.open(self.folder / f"encode-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return os.open(self.folder / f"{self.kind}-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as e:
-            raise LocalFailed(f"The lock of the encoder could not be opened: {e.strerror}.") from e
+            raise LocalFailed(f"A lock of the transforms could not be opened: {e.strerror}.") from e

@@ -11,6 +11,7 @@ import pytest
 from forwarder_core.domain.limits import MediaLimits
 from forwarder_core.domain.transforms import TransformOptions
 from forwarder_core.errors import MediaRejected
+from forwarder_core.media.failures import Cancelled
 from forwarder_core.media.plan import Mode, Plan, Stream, plan
 from forwarder_core.media.probe import Probe, probe
 from forwarder_core.media.render import Rendered, render
@@ -236,6 +237,17 @@ def test_slots_and_progress(tmp_path: Path) -> None:
     )
     assert seen[-1] == 1.0
     assert seen == sorted(seen)
+
+
+def test_a_copy_waits_for_other_copies_and_for_no_encode(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "source.mp4", video=_BFRAMELESS, size="640x360")
+    copied, slots = plan(probe(source), TransformOptions(), SMALL), Slots(tmp_path / "slots", 1)
+    assert copied.video is Stream.COPY
+    target, ffmpeg = tmp_path / "r.mp4", find_ffmpeg()
+    with slots.take():
+        assert render(copied, source, target, ffmpeg=ffmpeg, slots=slots).path.exists()
+    with slots.of_copies.take(), slots.of_copies.take(), pytest.raises(Cancelled):
+        render(copied, source, target, ffmpeg=ffmpeg, slots=slots, cancelled=lambda: True)
 
 
 def test_an_output_that_is_not_as_planned_is_thrown_away(tmp_path: Path) -> None:

@@ -135,6 +135,14 @@ def test_as_many_slots_as_named(tmp_path: Path) -> None:
             pass
 
 
+def test_copies_have_twice_as_many_slots_of_their_own(tmp_path: Path) -> None:
+    copies = Slots(tmp_path, 1).of_copies
+    with Slots(tmp_path, 1).take(), copies.take() as first, copies.take() as second:
+        assert {first, second} == {0, 1}
+        with pytest.raises(Cancelled), copies.take(cancelled=lambda: True):
+            pass
+
+
 def test_a_job_folder_is_private_and_goes_whole(tmp_path: Path) -> None:
     store = MediaStore(tmp_path)
     folder = store.open(7)
