@@ -11,6 +11,8 @@ import importlib
 import logging
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -72,28 +74,33 @@ def one_round(core: Core, runs: RunControl) -> None:
     heartbeats.beat(core, "keeper")
 
 
+@contextmanager
+def _spared(what: str) -> Iterator[None]:
+    """A round that fails is left out, and the next one comes: a database that is away for a while ends no loop."""
+    try:
+        yield
+    except (SQLAlchemyError, ForwarderError) as e:
+        log.warning("%s was left out: %s", what, type(e).__name__)
+
+
 def send_alerts(core: Core, stopping: threading.Event) -> None:
     """Send what the outbox holds, round after round, until `stopping`."""
     pace, rounds = notifying.Pace(), 0
     with telegram_settings.open_sender(core) as sender:
         while not stopping.wait(_SEND_ROUND_S):
             rounds += 1
-            try:
+            with _spared("A round of alerts"):
                 if rounds % _SLOW == 0:
                     notifying.keep_pulse(core, pace)
                 if notifying.has_due(core):
                     notifying.send_due(core, sender, pace, is_stopping=stopping.is_set)
-            except (SQLAlchemyError, ForwarderError) as e:
-                log.warning("A round of alerts was left out: %s", type(e).__name__)
 
 
 def send_by_other_roads(core: Core, stopping: threading.Event) -> None:
     """Call the webhooks and mail what waits, in a thread of its own: a slow receiver delays no Telegram."""
     while not stopping.wait(_SEND_ROUND_S):
-        try:
+        with _spared("A round of deliveries"):
             delivering.send_due(core, is_stopping=stopping.is_set)
-        except (SQLAlchemyError, ForwarderError) as e:
-            log.warning("A round of deliveries was left out: %s", type(e).__name__)
 
 
 def listen(core: Core, stopping: threading.Event) -> None:
@@ -101,22 +108,18 @@ def listen(core: Core, stopping: threading.Event) -> None:
     patience = listening.Patience()
     with listening.open_ears(core) as (ears, mouth):
         while not stopping.wait(_LISTEN_ROUND_S):
-            try:
+            with _spared("A round of listening"):
                 if listening.has_work(core):
                     listening.listen(core, ears, patience)
                     commanding.act_on_waiting(core, mouth)
-            except (SQLAlchemyError, ForwarderError) as e:
-                log.warning("A round of listening was left out: %s", type(e).__name__)
 
 
 def watch_pulses(core: Core, stopping: threading.Event) -> None:
     """Notice that the schedules stand still, which no schedule can; end the looks nobody took up."""
     while not stopping.wait(_PULSE_EVERY_S):
-        try:
+        with _spared("A look at the pulses"):
             watching.watch_pulses(core)
             polling.give_up_old(core)
-        except (SQLAlchemyError, ForwarderError) as e:
-            log.warning("A look at the pulses was left out: %s", type(e).__name__)
 
 
 def sign_people_in(core: Core, stopping: threading.Event) -> None:
@@ -125,7 +128,7 @@ def sign_people_in(core: Core, stopping: threading.Event) -> None:
     rounds = 0
     while not stopping.wait(_SIGN_IN_ROUND_S):
         rounds += 1
-        try:
+        with _spared("A round of sign-ins"):
             held = {ticket: thread for ticket, thread in held.items() if thread.is_alive()}
             interactive_login.keep(core, list(held))
             if rounds % _SLOW == 0:
@@ -135,8 +138,6 @@ def sign_people_in(core: Core, stopping: threading.Event) -> None:
                     target=_sign_in, args=(core, ticket, stopping), name=f"sign-in-{ticket.account_id}", daemon=True
                 )
                 held[ticket].start()
-        except (SQLAlchemyError, ForwarderError) as e:
-            log.warning("A round of sign-ins was left out: %s", type(e).__name__)
     for thread in held.values():
         thread.join(_LAST_WORD_S)
 
@@ -144,19 +145,15 @@ def sign_people_in(core: Core, stopping: threading.Event) -> None:
 def finish_backfills(core: Core, stopping: threading.Event) -> None:
     """Go on with backfills whose worker died or whose source asked us to wait."""
     while not stopping.wait(_BACKFILL_ROUND_S):
-        try:
+        with _spared("A round of backfills"):
             backfilling.carry_on(core)
-        except (SQLAlchemyError, ForwarderError) as e:
-            log.warning("A round of backfills was left out: %s", type(e).__name__)
 
 
 def count_days(core: Core, stopping: threading.Event) -> None:
     """Count the days whose posts changed, so that whoever looks at the analytics finds them counted."""
     while not stopping.wait(_COUNT_ROUND_S):
-        try:
+        with _spared("A round of counting"):
             analytics_days.catch_up(core, is_stopping=stopping.is_set)
-        except (SQLAlchemyError, ForwarderError) as e:
-            log.warning("A round of counting was left out: %s", type(e).__name__)
 
 
 def _sign_in(core: Core, ticket: Ticket, stopping: threading.Event) -> None:
@@ -209,7 +206,7 @@ def _work(core: Core, seat: Seat, stopping: threading.Event) -> None:
     for loop in loops:
         loop.start()
     while not stopping.is_set() and all(loop.is_alive() for loop in loops):
-        try:
+        with _spared("A round"):
             if rounds % _SLOW == 0:
                 _keep(seat)
             if not has_swept:
@@ -217,8 +214,6 @@ def _work(core: Core, seat: Seat, stopping: threading.Event) -> None:
                 has_swept = True
                 log.info("Keeper started")
             one_round(core, runs)
-        except (SQLAlchemyError, ForwarderError) as e:
-            log.warning("A round was left out: %s", type(e).__name__)
         rounds += 1
         stopping.wait(ROUND_S)
     _end(loops, stopping)

@@ -8,7 +8,6 @@ ops and a drill without Dagster.
 from __future__ import annotations
 
 import logging
-import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from forwarder_core.clock import cpu_used_s
 from forwarder_core.db import attempts, jobs, schema
 from forwarder_core.db.engine import do_not_wait
 from forwarder_core.domain.jobs import Errand, JobStatus, Lease, Step
@@ -42,7 +42,7 @@ class Carrier:
         self._ended = threading.Event()
         self._fenced = threading.Event()
         self._pulse: threading.Thread | None = None
-        self._cpu_before_s = _cpu_s()
+        self._cpu_before_s = cpu_used_s()
 
     @property
     def lease(self) -> Lease:
@@ -54,7 +54,7 @@ class Carrier:
     def cpu_s(self) -> float:
         """CPU seconds spent since this carrier was made, by the process and its ended children: it has them to itself,
         but may have carried other jobs before."""
-        return round(_cpu_s() - self._cpu_before_s, 3)
+        return round(cpu_used_s() - self._cpu_before_s, 3)
 
     def claim(self) -> bool:
         """Take the job; True also when this run holds it already."""
@@ -142,12 +142,6 @@ class Carrier:
                 self.fence()
             except SQLAlchemyError as e:
                 logging.getLogger(__name__).warning("Lease not renewed: %s", type(e).__name__)
-
-
-def _cpu_s() -> float:
-    """Of this process and its ended children so far."""
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 class StepReport:

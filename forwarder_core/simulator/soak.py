@@ -22,13 +22,12 @@ from unittest.mock import patch
 
 import psutil
 
-from forwarder_core.clock import ManualClock
+from forwarder_core.clock import ManualClock, cpu_used_s
 from forwarder_core.db import verdicts
 from forwarder_core.db.engine import connect
 from forwarder_core.services import detection, journal, tunables
 from forwarder_core.services.context import Core
 from forwarder_core.settings import Settings
-from forwarder_core.simulator import soak_figures
 from forwarder_core.simulator.clips import Clip
 from forwarder_core.simulator.drill import Author, Ground, Lane, lay_lanes, make_clips
 from forwarder_core.simulator.drill_control import KeptControl
@@ -138,7 +137,7 @@ def soak(core: Core, clock: ManualClock, control_url: str, plan: SoakPlan, repor
         with sleeping_moves(shared), _one_poller():
             life = _Life(core, world, shared, plan, report)
             life.prepare()
-            cpu_before = soak_figures.cpu_s()
+            cpu_before = cpu_used_s()
             life.live()
             figures = Figures.since(cpu_before, core)
             findings = judge(core, world, life.lanes)

@@ -7,12 +7,12 @@ count, PostgreSQL and the simulated platforms do not.
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from forwarder_core.clock import cpu_used_s
 from forwarder_core.db import verdicts
 from forwarder_core.services.context import Core
 
@@ -29,10 +29,10 @@ class Figures:
 
     @classmethod
     def since(cls, cpu_before: float, core: Core) -> Figures:
-        """Of all that was forwarded; `cpu_before`: what `cpu_s` said before the first of them."""
+        """Of all that was forwarded; `cpu_before`: what `cpu_used_s` said before the first of them."""
         with core.begin() as tx:
             waits = verdicts.waits(tx)
-        each = (cpu_s() - cpu_before) / max(1, len(waits))
+        each = (cpu_used_s() - cpu_before) / max(1, len(waits))
         return cls(cpu_s=each, begun_s=[begun for begun, _ in waits], live_s=[live for _, live in waits])
 
     def as_dict(self) -> dict[str, Any]:
@@ -50,8 +50,3 @@ def spread(values: Sequence[float]) -> dict[str, float | None]:
     ordered = sorted(values)
     most = ordered[min(len(ordered) - 1, int(_MOST * len(ordered)))]
     return {"median": round(statistics.median(ordered), 1), "p95": round(most, 1)}
-
-
-def cpu_s() -> float:
-    """CPU seconds of this process, its ended children included."""
-    return sum(os.times()[:4])

@@ -24,6 +24,7 @@ import dagster as dg
 from dagster._core.instance import InstanceRef
 
 from forwarder_core import logs
+from forwarder_core.clock import cpu_used_s
 from forwarder_pipelines.launching import protocol, runs
 from forwarder_pipelines.launching.records import Records
 
@@ -77,7 +78,7 @@ def carry(ref: InstanceRef, records: Records, run_id: str, server: socket.socket
     before = Standing.now()
     with dg.DagsterInstance.from_ref(ref) as instance:
         for number in range(MOST_RUNS):
-            began = _cpu_s() if number else 0.0
+            began = cpu_used_s() if number else 0.0
             with logs.forgetting():
                 outcome = copy_context().run(runs.execute, instance, records, run_id)
             if outcome is not runs.Outcome.SUCCEEDED or number + 1 == MOST_RUNS:
@@ -85,7 +86,7 @@ def carry(ref: InstanceRef, records: Records, run_id: str, server: socket.socket
             if lost := before.lost():
                 log.info("After run %s this process takes no other: %s", run_id, lost)
                 return runs.FINISHED
-            run_id = _next(server, Handover(run_id, round(_cpu_s() - began, 3)))
+            run_id = _next(server, Handover(run_id, round(cpu_used_s() - began, 3)))
             if not run_id:
                 return runs.FINISHED
     return runs.FINISHED
@@ -119,8 +120,3 @@ def _own_bytes() -> int:
     except OSError:
         return 0
     return (int(resident) - int(shared)) * resource.getpagesize()
-
-
-def _cpu_s() -> float:
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
