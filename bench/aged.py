@@ -84,3 +84,4 @@ def _live_through(up: stack.Stack, lanes: list[Lane], jobs: int) -> None:
     with dagster.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
         session.execute(text("CHECKPOINT"))
     dagster.dispose()
+    up.core.engine.dispose()  # what the filling's sessions hold of memory is not the stack's

@@ -62,10 +62,13 @@ _FLOW = (
     "  error_code, started_at, completed_at FROM jobs WHERE source_post_id > :post",
     "ALTER TABLE jobs ENABLE TRIGGER jobs_words",
 )
-# What a running stack asks of its past, beside the jobs: without decisions it would decide a million posts anew.
+# What a running stack asks of its past, beside the jobs; in one transaction with them, or it would begin to decide a
+# million posts anew.
 _PAST = (
     "INSERT INTO decisions (connection_id, source_post_id, verdict, rule, decided_at)"
     " SELECT connection_id, source_post_id, 'forward', 'all', created_at FROM jobs WHERE source_post_id > :post",
+    "INSERT INTO decision_marks (connection_id, post_id) SELECT connection_id, max(source_post_id) FROM decisions"
+    " GROUP BY connection_id ON CONFLICT (connection_id) DO UPDATE SET post_id = excluded.post_id",
     "INSERT INTO publications (job_id, destination_account_id, root_post_id, state, marker, remote_id, created_at,"
     "  committing_at, published_at, verified_at)"
     " SELECT j.id, c.destination_account_id, root_post_id, 'verified', 'm' || j.id, 'r' || j.id, j.created_at,"
@@ -139,9 +142,8 @@ def fill(core: Core, dagster: Engine, lanes: Lanes, jobs: int, *, partitions: st
     """A past for the connections of a running stack: jobs with all that hangs on them, five log events each, and the
     newest as live `partitions` of Dagster's."""
     now = core.clock.now()
-    post = _flow(core.engine, lanes, jobs, now)
+    post = _flow(core.engine, lanes, jobs, now, _PAST)
     about = {"post": post, "now": now, "events": LOG_EVENTS_OF_A_JOB, "log_days": float(_LOG_DAYS), "days": DAYS}
-    _execute(core.engine, _PAST, about)
     with _without_indices(core.engine, "log_events") as engine:
         _execute(engine, _LOG, about)
     with core.begin() as tx:
@@ -153,14 +155,14 @@ def fill(core: Core, dagster: Engine, lanes: Lanes, jobs: int, *, partitions: st
     _tidy(dagster)
 
 
-def _flow(engine: Engine, lanes: Lanes, jobs: int, now: datetime) -> int:
+def _flow(engine: Engine, lanes: Lanes, jobs: int, now: datetime, past: Sequence[str] = ()) -> int:
     """The id of the last post there was before."""
     step = timedelta(days=DAYS) / JOBS
     with engine.begin() as tx:
         post = int(tx.execute(_LAST_POST).scalar_one())
     told = {"jobs": jobs, "first": now - jobs * step, "step": step, "post": post}
     of = {"connections": list(lanes.connections), "sources": list(lanes.sources), "lanes": len(lanes.connections)}
-    _execute(engine, _FLOW, told | of)
+    _execute(engine, [*_FLOW, *past], told | of)
     return post
 
 

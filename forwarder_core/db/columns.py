@@ -15,6 +15,7 @@ from sqlalchemy import (
     Identity,
     MetaData,
     Text,
+    bindparam,
     false,
     func,
     text,
@@ -64,6 +65,31 @@ def at(name: str, *, nullable: bool = True, index: bool = False) -> Column[Any]:
 
 def word(name: str, *, default: str | None = None, nullable: bool = False) -> Column[str]:
     return Column(name, Text, nullable=nullable, server_default=None if default is None else text(f"'{default}'"))
+
+
+class Spelled(Text):
+    """A word of our own vocabulary: a statement that looks for one has it written out and not as a parameter. A plan
+    made once for all parameters knows neither that of a million jobs none is running nor the index of those that are.
+    """
+
+    class Comparator(Text.Comparator[str]):
+        def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+            return super().operate(op, *map(_spelled_out, other), **options)
+
+    comparator_factory = Comparator
+
+
+def _spelled_out(value: Any) -> Any:
+    if isinstance(value, str):
+        return bindparam(None, value, Text(), unique=True, literal_execute=True)
+    if isinstance(value, list | tuple | set | frozenset):
+        return bindparam(None, list(value), Text(), unique=True, expanding=True, literal_execute=True)
+    return value
+
+
+def state(name: str, *, default: str | None = None) -> Column[str]:
+    """As `word`, of our own vocabulary."""
+    return Column(name, Spelled(), nullable=False, server_default=None if default is None else text(f"'{default}'"))
 
 
 def facts(name: str) -> Column[Any]:

@@ -7,17 +7,18 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE, in_batches
 from forwarder_core.db.connections import looks_by_itself
 from forwarder_core.db.engine import Tx
-from forwarder_core.db.tables.flow import connections, decisions, origins, source_posts
+from forwarder_core.db.tables.flow import connections, decision_marks, decisions, origins, source_posts
 from forwarder_core.domain.posts import Decision, SeenPost, SourcePost, Verdict
 
 _COLUMNS = ("platform_post_id", "url", "caption", "posted_at", "duration_s")
 _OWN = source_posts.c.workspace_id == WORKSPACE
+_IS_HELD = decisions.c.verdict == Verdict.HELD
 
 
 def record(tx: Tx, account_id: int, posts: Sequence[SeenPost], now: datetime) -> int:
@@ -41,7 +42,7 @@ def record(tx: Tx, account_id: int, posts: Sequence[SeenPost], now: datetime) ->
 
 def _known(tx: Tx, account_id: int, platform_post_ids: Sequence[str]) -> dict[str, bool]:
     """Those of these posts that are kept already; True for one that a connection holds."""
-    is_held = exists().where(decisions.c.source_post_id == source_posts.c.id, decisions.c.verdict == Verdict.HELD)
+    is_held = exists().where(decisions.c.source_post_id == source_posts.c.id, _IS_HELD)
     found: dict[str, bool] = {}
     for batch in in_batches(platform_post_ids):
         query = select(source_posts.c.platform_post_id, is_held.label("is_held"))
@@ -55,7 +56,8 @@ def oldest_ripe(tx: Tx, account_id: int, now: datetime) -> datetime | None:
     query = (
         select(func.min(source_posts.c.posted_at))
         .join(decisions, decisions.c.source_post_id == source_posts.c.id)
-        .where(source_posts.c.account_id == account_id, decisions.c.verdict == Verdict.HELD, decisions.c.until <= now)
+        .join(connections, connections.c.id == decisions.c.connection_id)
+        .where(connections.c.source_account_id == account_id, _IS_HELD, decisions.c.until <= now)
     )
     oldest: datetime | None = tx.execute(query).scalar_one()
     return oldest
@@ -69,16 +71,36 @@ def known_among(tx: Tx, account_id: int, platform_post_ids: Sequence[str]) -> se
 
 
 def undecided(tx: Tx, connection_id: int, account_id: int) -> list[SourcePost]:
-    """Every seen post of the account without a decision of this connection, or held by it, oldest first."""
-    decided = exists().where(
-        and_(
-            decisions.c.connection_id == connection_id,
-            decisions.c.source_post_id == source_posts.c.id,
-            decisions.c.verdict != Verdict.HELD,
-        )
+    """Every seen post of the account without a decision of this connection, or held by it, oldest first.
+
+    Read from the connection's mark on, however many posts lie before it.
+    """
+    mark = _mark(connection_id)
+    mine = select(decisions.c.source_post_id).where(decisions.c.connection_id == connection_id)
+    decided = mine.where(decisions.c.source_post_id > mark, decisions.c.source_post_id == source_posts.c.id)
+    new = select(source_posts.c.id).where(
+        _OWN, source_posts.c.account_id == account_id, source_posts.c.id > mark, ~decided.exists()
     )
-    query = select(source_posts).where(_OWN, source_posts.c.account_id == account_id, ~decided)
+    query = select(source_posts).where(source_posts.c.id.in_(new.union_all(mine.where(_IS_HELD))))
     return [_post_of(row) for row in tx.execute(query.order_by(source_posts.c.posted_at, source_posts.c.id))]
+
+
+def set_mark(tx: Tx, connection_id: int, account_id: int, settled: datetime) -> None:
+    """To be called once `undecided` is empty but for held ones: the posts seen before `settled` are not asked about
+    again. Later ones are: one with a lower id may still be on its way here in another transaction."""
+    mark = _mark(connection_id)
+    last = select(literal(connection_id), func.max(source_posts.c.id)).where(
+        source_posts.c.account_id == account_id, source_posts.c.id > mark, source_posts.c.seen_at < settled
+    )
+    made = upsert(decision_marks).from_select(
+        ["connection_id", "post_id"], last.having(func.max(source_posts.c.id).is_not(None))
+    )
+    tx.execute(made.on_conflict_do_update(index_elements=["connection_id"], set_={"post_id": made.excluded["post_id"]}))
+
+
+def _mark(connection_id: int) -> ColumnElement[int]:
+    found = select(decision_marks.c.post_id).where(decision_marks.c.connection_id == connection_id)
+    return func.coalesce(found.scalar_subquery(), 0)
 
 
 def decide(

@@ -38,9 +38,13 @@ class Day:
 def days(tx: Tx, wanted: Collection[date], now: datetime) -> tuple[dict[tuple[str, date], Day], dict[str, datetime]]:
     """Every scope anything is known of on one of these days; and until when each that is refused by its platform is,
     whatever day that was said on. What is reserved counts while its job is under way."""
-    under_way = or_(
-        jobs.c.status == JobStatus.RUNNING,
-        and_(jobs.c.status.in_([JobStatus.QUEUED, JobStatus.RETRY_WAIT]), jobs.c.dispatched_until >= now),
+    dispatched = and_(jobs.c.status.in_([JobStatus.QUEUED, JobStatus.RETRY_WAIT]), jobs.c.dispatched_until >= now)
+    # Asked of each reservation alone: joined, a million jobs have been read for a handful.
+    is_under_way = (
+        select(jobs.c.id)
+        .where(jobs.c.id == quota_entries.c.job_id, or_(jobs.c.status == JobStatus.RUNNING, dispatched))
+        .correlate(quota_entries)
+        .exists()
     )
     units, state = quota_entries.c.units, quota_entries.c.state
     counted = (
@@ -48,9 +52,8 @@ def days(tx: Tx, wanted: Collection[date], now: datetime) -> tuple[dict[tuple[st
             quota_entries.c.scope,
             quota_entries.c.day,
             func.coalesce(func.sum(units).filter(state == USED), 0).label("used"),
-            func.coalesce(func.sum(units).filter(state == RESERVED, under_way), 0).label("reserved"),
+            func.coalesce(func.sum(units).filter(state == RESERVED, is_under_way), 0).label("reserved"),
         )
-        .join(jobs, jobs.c.id == quota_entries.c.job_id)
         .where(_OWN, quota_entries.c.day.in_(wanted))
         .group_by(quota_entries.c.scope, quota_entries.c.day)
     )

@@ -45,6 +45,7 @@ from forwarder_core.services.tunables import Tuned
 
 THREADS = 8
 _MOST_SOURCES_A_TICK = 50
+_SETTLES_IN = timedelta(hours=1)  # far longer than any transaction that keeps posts
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +295,7 @@ def decide(
     verdicts |= filters.catch_up(seen, verdicts, connection.filters, now=now, started_at=since)
     verdicts |= restoring.held(tx, account.id, {post.id: post for post in open_posts}, verdicts, now)
     posts.decide(tx, connection.id, verdicts, now)
+    posts.set_mark(tx, connection.id, account.id, now - _SETTLES_IN)
     wanted = [post for post in open_posts if verdicts[post.id].verdict is Verdict.FORWARD]
     return jobs.add(tx, _rows(tx, connection, wanted, since, now))
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Table, Text, UniqueConstraint, text
 
-from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
+from forwarder_core.db.columns import at, facts, metadata, ref, row_id, state, word, workspace
 
 proxies = Table(
     "proxies",
@@ -50,7 +50,7 @@ accounts = Table(
     word("remote_id", nullable=True),
     word("auth_method"),
     Column("credentials", LargeBinary),  # sealed by the vault
-    word("status", default="active"),
+    state("status", default="active"),
     word("status_reason", nullable=True),
     word("rights", default="undeclared"),
     word("rights_note", default=""),

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
-from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
+from forwarder_core.db.columns import at, facts, metadata, ref, row_id, state, word, workspace
 
 connections = Table(
     "connections",
@@ -38,7 +38,7 @@ connections = Table(
     # What becomes of a post nobody knows the fate of: "ask", or {"publish_again_after_s": seconds}.
     Column("on_ambiguous", JSONB, nullable=False, server_default=text("'\"ask\"'::jsonb")),
     Column("priority", Integer, nullable=False, server_default=text("0")),
-    word("status", default="stopped"),
+    state("status", default="stopped"),
     word("status_reason", nullable=True),
     at("started_at"),
     at("last_run_at"),
@@ -68,6 +68,7 @@ source_posts = Table(
     at("seen_at", nullable=False),
     UniqueConstraint("account_id", "platform_post_id"),
     Index("ix_source_posts_account_id_posted_at", "account_id", "posted_at"),
+    Index("ix_source_posts_account_id_id", "account_id", "id"),
 )
 
 decisions = Table(
@@ -76,13 +77,28 @@ decisions = Table(
     row_id(),
     ref("connection_id", "connections", index=False),
     ref("source_post_id", "source_posts"),
-    word("verdict"),
+    state("verdict"),
     word("rule"),
     word("value", default=""),
     at("until"),
     at("decided_at", nullable=False),
     UniqueConstraint("connection_id", "source_post_id"),
+    Index("ix_decisions_held", "connection_id", "source_post_id", postgresql_where=text("verdict = 'held'")),
     Index("ix_decisions_filtered_at", "decided_at", postgresql_where=text("verdict = 'filtered'")),
+)
+
+decision_marks = Table(
+    "decision_marks",
+    metadata,
+    # How far a connection has decided: each post of its source up to this one has its decision, or is held.
+    Column(
+        "connection_id",
+        BigInteger,
+        ForeignKey("connections.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("post_id", BigInteger, nullable=False),
 )
 
 jobs = Table(
@@ -93,7 +109,7 @@ jobs = Table(
     ref("connection_id", "connections", index=False),
     ref("source_post_id", "source_posts"),
     ref("root_post_id", "source_posts"),
-    word("status", default="queued"),
+    state("status", default="queued"),
     word("wait_reason", nullable=True),
     word("step", nullable=True),
     Column("progress", Double, nullable=False, server_default=text("0")),
@@ -160,7 +176,7 @@ attempts = Table(
     row_id(),
     ref("job_id", "jobs", ondelete="CASCADE", index=False),
     Column("n", Integer, nullable=False),
-    word("state", default="running"),  # running | success | failed | lost | cancelled
+    state("state", default="running"),  # running | success | failed | lost | cancelled
     word("step", nullable=True),
     word("run_id", nullable=True),
     word("proxy", nullable=True),  # its address then, or `direct`
@@ -203,7 +219,7 @@ publications = Table(
     ref("destination_account_id", "accounts", index=False),
     ref("root_post_id", "source_posts"),
     ref("restore_id", "restores", nullable=True),  # planned only to be looked for
-    word("state", default="planned"),
+    state("state", default="planned"),
     word("marker"),
     Column("session_ref", LargeBinary),  # a bearer secret: sealed by the vault
     word("caption", default=""),

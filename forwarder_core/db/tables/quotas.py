@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Date, Integer, Table, UniqueConstraint, text
 
-from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
+from forwarder_core.db.columns import at, facts, metadata, ref, row_id, state, word, workspace
 
 quota_ledger = Table(
     "quota_ledger",
@@ -29,7 +29,7 @@ quota_entries = Table(
     word("scope"),
     Column("day", Date, nullable=False),
     ref("job_id", "jobs", ondelete="CASCADE"),
-    word("state", default="reserved"),  # reserved | used
+    state("state", default="reserved"),  # reserved | used
     Column("units", Integer, nullable=False, server_default=text("1")),
     at("at", nullable=False),
     UniqueConstraint("day", "scope", "job_id"),

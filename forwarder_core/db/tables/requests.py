@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, text
 
-from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
+from forwarder_core.db.columns import at, facts, metadata, ref, row_id, state, word, workspace
 
 requests = Table(
     "requests",
@@ -11,7 +11,7 @@ requests = Table(
     workspace(),
     ref("connection_id", "connections", ondelete="CASCADE", index=False),
     word("kind"),  # poll | dry_run | backfill
-    word("state", default="queued"),
+    state("state", default="queued"),
     facts("asked"),
     facts("report"),
     word("progress", default=""),

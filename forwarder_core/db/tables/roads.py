@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, UniqueConstraint, text
 
-from forwarder_core.db.columns import at, facts, metadata, ref, row_id, word, workspace
+from forwarder_core.db.columns import at, facts, metadata, ref, row_id, state, word, workspace
 
 webhooks = Table(
     "webhooks",
@@ -27,7 +27,7 @@ deliveries = Table(
     ref("outbox_id", "outbox", ondelete="CASCADE"),
     ref("webhook_id", "webhooks", nullable=True, ondelete="CASCADE", index=False),  # NULL: e-mail
     word("cause", default=""),
-    word("state", default="waiting"),  # waiting | sent | dropped
+    state("state", default="waiting"),  # waiting | sent | dropped
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     at("next_at"),
     Column("status_code", Integer),

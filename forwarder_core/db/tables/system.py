@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, UniqueConstraint, text
 
-from forwarder_core.db.columns import at, facts, metadata, row_id, searchable, word, workspace
+from forwarder_core.db.columns import at, facts, metadata, row_id, searchable, state, word, workspace
 
 outbox = Table(
     "outbox",
@@ -14,7 +14,7 @@ outbox = Table(
     word("thread", default=""),  # messages of one thread go out in order and reply to its first
     word("cause", default=""),  # many of one cause at once become one message
     word("severity", default="medium"),
-    word("state", default="waiting"),  # waiting | sent | muted
+    state("state", default="waiting"),  # waiting | sent | muted
     facts("payload"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     at("next_at"),

@@ -17,14 +17,15 @@ from sqlalchemy.exc import IntegrityError
 
 from forwarder_core import db
 from forwarder_core.clock import ManualClock
-from forwarder_core.db import jobs
+from forwarder_core.db import jobs, posts
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import DatabaseClock, check, connect
 from forwarder_core.db.schema import SchemaNewer, UnknownRevision, config, known, move_to
 from forwarder_core.db.tables import flow, metadata
+from forwarder_core.domain.posts import Decision, Verdict
 from forwarder_core.errors import DatabaseUnreachable, StartError
 from forwarder_core.services.context import Core
-from tests.factories import STAMP_S, add_connection, add_job, add_publication, claimed, make_core, rows
+from tests.factories import STAMP_S, add_connection, add_job, add_post, add_publication, claimed, make_core, rows
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +104,27 @@ def test_jobs_in_flight_outlive_every_step_back_and_forth(
         assert claimed(core, waiting)
         with pytest.raises(IntegrityError):
             add_publication(core, carried, state="planned")
+
+
+def test_what_a_connection_has_not_decided_is_still_asked_about_after_the_step_that_makes_marks(
+    migrated_engine: Engine, database_url: str, clock: ManualClock, tmp_path: Path
+) -> None:
+    with make_core(database_url, clock, tmp_path) as core:
+        connection, quiet = add_connection(core), add_connection(core)
+        source = connection.source_account_id
+        first, open_, last = (add_post(core, source) for _ in range(3))
+        post = add_post(core, quiet.source_account_id)
+        forward = Decision(Verdict.FORWARD, "matches")
+        with core.begin() as tx:
+            posts.decide(tx, connection.id, {first: forward, last: forward}, clock.now())
+            posts.decide(tx, quiet.id, {post: forward}, clock.now())
+        move_to(migrated_engine, "0014")
+        move_to(migrated_engine)
+        core.engine.dispose()
+        marks = {row["connection_id"]: row["post_id"] for row in rows(core, flow.decision_marks)}
+        assert marks == {connection.id: open_ - 1, quiet.id: post}
+        with core.begin() as tx:
+            assert [p.id for p in posts.undecided(tx, connection.id, source)] == [open_]
 
 
 def _in_flight(core: Core) -> list[object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from forwarder_core.clock import ManualClock
@@ -103,6 +105,54 @@ def test_a_post_that_is_held_stays_open_until_it_is_decided(core: Core) -> None:
         posts.decide(tx, connection.id, {post: Decision(Verdict.DUPLICATE, "echo")}, core.clock.now())
         decided = posts.decision_of(tx, connection.id, post)
     assert decided == Decision(Verdict.FORWARD, "matches")
+
+
+def test_what_lies_before_the_mark_is_not_asked_about_again_but_for_what_is_held(
+    core: Core, clock: ManualClock
+) -> None:
+    connection = add_connection(core)
+    source = connection.source_account_id
+    held, decided = add_post(core, source), add_post(core, source)
+    clock.move(3600)
+    fresh = add_post(core, source)
+    forward = Decision(Verdict.FORWARD, "matches")
+    with core.begin() as tx:
+        posts.decide(tx, connection.id, {held: Decision(Verdict.HELD, "echo_guard"), decided: forward}, clock.now())
+        posts.set_mark(tx, connection.id, source, clock.now())
+        assert {p.id for p in posts.undecided(tx, connection.id, source)} == {held, fresh}
+        posts.decide(tx, connection.id, {held: forward, fresh: forward}, clock.now())
+        assert not posts.undecided(tx, connection.id, source)
+    assert [row["post_id"] for row in rows(core, flow.decision_marks)] == [decided]
+
+
+def test_a_post_that_comes_late_out_of_another_transaction_is_not_behind_the_mark(
+    core: Core, clock: ManualClock
+) -> None:
+    connection = add_connection(core)
+    source = connection.source_account_id
+    forward = Decision(Verdict.FORWARD, "matches")
+    with core.engine.connect() as slow, core.begin() as tx:
+        posts.record(slow, source, [seen_post(clock.now(), "slow")], clock.now())  # a lower id, not yet to be seen
+        posts.record(tx, source, [seen_post(clock.now(), "quick")], clock.now())
+        (quick,) = posts.undecided(tx, connection.id, source)
+        posts.decide(tx, connection.id, {quick.id: forward}, clock.now())
+        posts.set_mark(tx, connection.id, source, clock.now() - timedelta(hours=1))
+        slow.commit()
+        assert [p.post.platform_post_id for p in posts.undecided(tx, connection.id, source)] == ["slow"]
+
+
+def test_a_mark_goes_only_forward_and_each_connection_has_its_own(core: Core, clock: ManualClock) -> None:
+    source = add_account(core)
+    connection, other = add_connection(core, source), add_connection(core, source)
+    first, second = add_post(core, source.id), add_post(core, source.id)
+    clock.move(1)
+    with core.begin() as tx:
+        for connection_id, settled in ((connection.id, 0), (connection.id, 0), (connection.id, 3600)):
+            posts.set_mark(tx, connection_id, source.id, clock.now() - timedelta(seconds=settled))
+        assert [p.id for p in posts.undecided(tx, other.id, source.id)] == [first, second]
+    assert [(row["connection_id"], row["post_id"]) for row in rows(core, flow.decision_marks)] == [
+        (connection.id, second)
+    ]
 
 
 def test_the_census_counts_what_active_connections_have_not_decided(core: Core) -> None:
