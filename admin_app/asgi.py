@@ -31,6 +31,7 @@ from admin_app.door.rooted import Rooted
 from admin_app.ui import heap
 from forwarder_core import logs, settings
 from forwarder_core.cli.passwords import with_admin_password
+from forwarder_core.embedded import calm_server
 from forwarder_core.errors import ForwarderError
 from forwarder_core.services import journal, signing_in
 from forwarder_core.services.context import Core, open_core
@@ -76,6 +77,7 @@ def create_app(core: Core, *, dagster_url: str | None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         _one_log()
+        calm_server.look_less_often()
         threading.Thread(target=_load_first_screen, daemon=True).start()
         yield
         await proxy.close()

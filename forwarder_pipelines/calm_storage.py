@@ -31,11 +31,22 @@ from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from forwarder_pipelines import calm_versions
+
 PURGE_EVERY_S = 600.0  # ticks are kept for a day and longer
 _MOST_HELD = 50
 _COLUMNS = ("run_id", "event", "dagster_event_type", "timestamp", "step_key", "asset_key", "partition")
+_SAYS_NOTHING = frozenset(  # of a run of ours: nothing is stored between its ops, and its output goes to no file
+    {
+        dg.DagsterEventType.HANDLED_OUTPUT,
+        dg.DagsterEventType.LOADED_INPUT,
+        dg.DagsterEventType.HOOK_SKIPPED,
+        dg.DagsterEventType.LOGS_CAPTURED,
+    }
+)
 # As a string, because SQLAlchemy would compile the statement anew for each number of rows.
 _INSERT = f"INSERT INTO event_logs ({', '.join(_COLUMNS)}) VALUES "
+_HAS_QUEUED = "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'QUEUED')"
 _ROW = f"({', '.join(['%s'] * len(_COLUMNS))})"
 
 Question = Callable[..., bool]
@@ -59,6 +70,10 @@ def _until_yes(question: Question, *, of_data: bool = False) -> Question:
 
 
 class CalmRunStorage(PostgresRunStorage):
+    def has_queued(self) -> bool:
+        with self.connect() as conn:
+            return bool(conn.exec_driver_sql(_HAS_QUEUED).scalar_one())
+
     has_built_index = _until_yes(PostgresRunStorage.has_built_index, of_data=True)
     has_run_stats_index_cols = _until_yes(PostgresRunStorage.has_run_stats_index_cols)
     has_backfill_id_column = _until_yes(PostgresRunStorage.has_backfill_id_column)
@@ -80,6 +95,8 @@ class CalmEventLogStorage(PostgresEventLogStorage):
     def store_event(self, event: EventLogEntry) -> None:
         if self._held is None:
             self._index(self._insert([event]))
+            return
+        if event.dagster_event_type in _SAYS_NOTHING:
             return
         with self._writing:
             self._held.append(event)
@@ -150,6 +167,7 @@ def _is_due(event: EventLogEntry) -> bool:
 @contextmanager
 def holding(instance: dg.DagsterInstance) -> Iterator[None]:
     """Write the events of this process's run some at a time, where the storage is ours."""
+    calm_versions.leave_out()
     storage = instance.event_log_storage
     with storage.holding() if isinstance(storage, CalmEventLogStorage) else nullcontext():
         yield

@@ -17,6 +17,7 @@ from types import FrameType
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from forwarder_core.domain.waiting import ForKeeper
 from forwarder_core.errors import ForwarderError
 from forwarder_core.services import (
     analytics_days,
@@ -32,6 +33,7 @@ from forwarder_core.services import (
     polling,
     recovery,
     telegram_settings,
+    waiting,
     watching,
 )
 from forwarder_core.services.context import Core
@@ -70,8 +72,13 @@ class RunsOnDemand:
 def one_round(core: Core, runs: RunControl) -> None:
     """Everything the keeper does, once."""
     recovery.reap(core, runs)
-    dry_running.reap(core, runs)
+    if _waiting(core).silent_dry_runs:
+        dry_running.reap(core, runs)
     heartbeats.beat(core, "keeper")
+
+
+def _waiting(core: Core) -> ForKeeper:
+    return waiting.for_keeper(core, signing_in=interactive_login.UNDER_WAY)
 
 
 @contextmanager
@@ -92,7 +99,7 @@ def send_alerts(core: Core, stopping: threading.Event) -> None:
             with _spared("A round of alerts"):
                 if rounds % _SLOW == 0:
                     notifying.keep_pulse(core, pace)
-                if notifying.has_due(core):
+                if _waiting(core).messages:
                     notifying.send_due(core, sender, pace, is_stopping=stopping.is_set)
 
 
@@ -100,16 +107,19 @@ def send_by_other_roads(core: Core, stopping: threading.Event) -> None:
     """Call the webhooks and mail what waits, in a thread of its own: a slow receiver delays no Telegram."""
     while not stopping.wait(_SEND_ROUND_S):
         with _spared("A round of deliveries"):
-            delivering.send_due(core, is_stopping=stopping.is_set)
+            if _waiting(core).deliveries:
+                delivering.send_due(core, is_stopping=stopping.is_set)
 
 
 def listen(core: Core, stopping: threading.Event) -> None:
     """Hear what people command the bot, and do it."""
-    patience = listening.Patience()
+    patience, round_s = listening.Patience(), _LISTEN_ROUND_S
     with listening.open_ears(core) as (ears, mouth):
-        while not stopping.wait(_LISTEN_ROUND_S):
+        while not stopping.wait(round_s):
             with _spared("A round of listening"):
-                if listening.has_work(core):
+                hears = listening.has_work(core)
+                round_s = _LISTEN_ROUND_S if hears else _LISTEN_ROUND_S * _SLOW
+                if hears:
                     listening.listen(core, ears, patience)
                     commanding.act_on_waiting(core, mouth)
 
@@ -130,6 +140,8 @@ def sign_people_in(core: Core, stopping: threading.Event) -> None:
         rounds += 1
         with _spared("A round of sign-ins"):
             held = {ticket: thread for ticket, thread in held.items() if thread.is_alive()}
+            if not held and not _waiting(core).sign_ins:
+                continue
             interactive_login.keep(core, list(held))
             if rounds % _SLOW == 0:
                 interactive_login.end_lost(core)
@@ -146,7 +158,8 @@ def finish_backfills(core: Core, stopping: threading.Event) -> None:
     """Go on with backfills whose worker died or whose source asked us to wait."""
     while not stopping.wait(_BACKFILL_ROUND_S):
         with _spared("A round of backfills"):
-            backfilling.carry_on(core)
+            if _waiting(core).backfills:
+                backfilling.carry_on(core)
 
 
 def count_days(core: Core, stopping: threading.Event) -> None:

@@ -14,14 +14,14 @@ from forwarder_core.domain.jobs import Dispatch
 from forwarder_core.domain.requests import Request
 from forwarder_core.services import detection, dry_running, forwarding, heartbeats
 from forwarder_pipelines import dry_runs, partitions
+from forwarder_pipelines.calm_daemon import WATCH_SHARDS, watch_name
 from forwarder_pipelines.dry_runs import dry_run_job
 from forwarder_pipelines.hooks import run_canceled_sensor, run_failure_sensor
 from forwarder_pipelines.jobs import forward_job
 from forwarder_pipelines.opening import this_core
 from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG
 
-WATCH_SHARDS = 2
-TICK_S = 5  # the daemon's own floor
+TICK_S = 4  # the daemon looks every five seconds: at five, half of its looks would come a hair too early
 Asked = dg.SensorResult | dg.SkipReason
 _POLL_BUDGET_S = 40.0  # a sensor call is cut off after 60 s
 
@@ -30,14 +30,14 @@ def watch_sensor(shard: int) -> dg.SensorDefinition:
     """The sensor that looks at the sources of one shard."""
 
     @dg.sensor(
-        name=f"watch_{shard}_sensor",
+        name=watch_name(shard),
         job=forward_job,
         minimum_interval_seconds=TICK_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Looks at the due sources of shard {shard + 1} of {WATCH_SHARDS} and starts what they bring.",
     )
     def watch(context: dg.SensorEvaluationContext) -> Asked:
-        heartbeats.beat(this_core(), f"watch_{shard}_sensor", kind=heartbeats.SENSOR)
+        heartbeats.beat(this_core(), watch_name(shard), kind=heartbeats.SENSOR)
         polled = detection.poll_due(this_core(), shard=shard, shards=WATCH_SHARDS, budget_s=_POLL_BUDGET_S)
         brought = sum(p.new_posts for p in polled)
         return _ask_for_runs(f"{len(polled)} sources looked at, {brought} new posts" if polled else "no source is due")

@@ -22,7 +22,8 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 
 from forwarder_core import db
-from forwarder_pipelines import calm_watch
+from forwarder_core.embedded import calm_server
+from forwarder_pipelines import calm_daemon, calm_watch
 from forwarder_pipelines.calm_storage import CalmEventLogStorage, CalmRunStorage, CalmScheduleStorage
 
 _KEPT = 3  # a query inside another's transaction takes a second session
@@ -37,6 +38,8 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         self, postgres_url: str, should_autocreate_tables: bool = True, inst_data: ConfigurableClassData | None = None
     ) -> None:
         calm_watch.ask_less_often()
+        calm_daemon.ask_first()
+        calm_server.look_less_often()
         key = (os.getpid(), postgres_url)
         # Looking for the tables takes three sessions; once per process will do.
         super().__init__(postgres_url, should_autocreate_tables and key not in _engines, inst_data)

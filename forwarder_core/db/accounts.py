@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    ScalarSelect,
+    Select,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
@@ -63,11 +76,12 @@ def cool_down(tx: Tx, account_id: int, until: datetime) -> None:
     tx.execute(update(accounts).where(_OWN, accounts.c.id == account_id).values(cool_down_until=rests))
 
 
+_RESTS = select(accounts.c.cool_down_until).where(_OWN, accounts.c.id == bindparam("account_id"))
+
+
 def rests_until(tx: Tx, account_id: int) -> datetime | None:
     """Until when the account is to be left in peace, if it ever was; that may be over."""
-    until: datetime | None = tx.execute(
-        select(accounts.c.cool_down_until).where(_OWN, accounts.c.id == account_id)
-    ).scalar_one_or_none()
+    until: datetime | None = tx.execute(_RESTS, {"account_id": account_id}).scalar_one_or_none()
     return until
 
 
@@ -87,12 +101,10 @@ def on_probation(tx: Tx) -> set[int]:
     return set(tx.execute(select(accounts.c.id).where(_OWN, accounts.c.on_probation)).scalars())
 
 
-def end_probation(tx: Tx, account_id: int) -> bool:
-    """True for the one who ended it."""
-    ended = (
-        update(accounts).where(_OWN, accounts.c.id == account_id, accounts.c.on_probation).values(on_probation=False)
-    )
-    return tx.execute(ended).rowcount == 1
+def end_probation(tx: Tx, account_ids: Sequence[int]) -> set[int]:
+    """Of those among them that were on it, for the one who ended it."""
+    ended = update(accounts).where(_OWN, accounts.c.id.in_(account_ids), accounts.c.on_probation)
+    return set(tx.execute(ended.values(on_probation=False).returning(accounts.c.id)).scalars())
 
 
 def pace_of(tx: Tx, account_id: int) -> dict[str, Any]:
@@ -105,30 +117,33 @@ def challenged_at(tx: Tx, account_id: int) -> datetime | None:
     return tx.execute(select(accounts.c.challenged_at).where(_OWN, accounts.c.id == account_id)).scalar_one_or_none()
 
 
+_SEALED = select(accounts.c.credentials).where(_OWN, accounts.c.id == bindparam("account_id"))
+_SEALED_AND_LOCKED = _SEALED.with_for_update()
+
+
 def sealed_credentials(tx: Tx, account_id: int, *, lock: bool = False) -> bytes | None:
     """As stored; with `lock` nobody else reads them so until this transaction ends."""
-    query = select(accounts.c.credentials).where(_OWN, accounts.c.id == account_id)
-    sealed: bytes | None = tx.execute(query.with_for_update() if lock else query).scalar_one()
+    query = _SEALED_AND_LOCKED if lock else _SEALED
+    sealed: bytes | None = tx.execute(query, {"account_id": account_id}).scalar_one()
     return sealed
 
 
+_FIELDS = tuple(one.name for one in fields(Account))
+
+
+def columns_of(table: FromClause) -> list[ColumnElement[Any]]:
+    """What `account_from` is made of, in its order; `table`: the accounts, under whatever name."""
+    return [table.c[name] for name in _FIELDS]
+
+
+def account_from(values: Sequence[Any]) -> Account:
+    said = dict(zip(_FIELDS, values, strict=True))
+    said |= {"status": AccountStatus(said["status"]), "rights": Rights(said["rights"])}
+    return Account(**said)
+
+
 def account_of(row: Row[Any]) -> Account:
-    return Account(
-        id=row.id,
-        platform=row.platform,
-        alias=row.alias,
-        handle=row.handle,
-        remote_id=row.remote_id,
-        auth_method=row.auth_method,
-        status=AccountStatus(row.status),
-        status_reason=row.status_reason,
-        rights=Rights(row.rights),
-        rights_note=row.rights_note,
-        proxy_id=row.proxy_id,
-        token_expiry=row.token_expiry,
-        alerts=row.alerts,
-        created_at=row.created_at,
-    )
+    return account_from([getattr(row, name) for name in _FIELDS])
 
 
 # ---- watching ---------------------------------------------------------------------------------------------------
@@ -148,26 +163,31 @@ def ask_at_once(tx: Tx, account_id: int, now: datetime) -> None:
 def due(tx: Tx, now: datetime, *, shard: int, shards: int, limit: int) -> list[int]:
     """Accounts of this shard that are due, have a connection that looks by itself or was asked to, and need no rest;
     locked until this transaction ends, so that it may `hold` them."""
+    query = _due(now).where(watches.c.account_id % shards == shard).order_by(watches.c.next_poll_at).limit(limit)
+    return list(tx.execute(query.with_for_update(of=watches, skip_locked=True)).scalars())
+
+
+def due_shards(now: datetime, shards: int) -> ScalarSelect[int]:
+    """The shards in which `due` would find one."""
+    return _due(now).with_only_columns((watches.c.account_id % shards).distinct()).scalar_subquery()
+
+
+def _due(now: datetime) -> Select[int]:
     asked = select(requests.c.connection_id).where(requests.c.kind == Kind.POLL, requests.c.state.in_(OPEN))
     wanted = select(connections.c.source_account_id).where(
         or_(looks_by_itself(), is_active() & connections.c.id.in_(asked))
     )
-    query = (
+    return (
         select(watches.c.account_id)
         .join(accounts, accounts.c.id == watches.c.account_id)
         .where(
             watches.c.next_poll_at <= now,
             (watches.c.polling_until.is_(None)) | (watches.c.polling_until < now),
-            watches.c.account_id % shards == shard,
             watches.c.account_id.in_(wanted),
             accounts.c.status.in_([s for s in AccountStatus if s.is_usable]),
             (accounts.c.cool_down_until.is_(None)) | (accounts.c.cool_down_until <= now),
         )
-        .order_by(watches.c.next_poll_at)
-        .limit(limit)
-        .with_for_update(of=watches, skip_locked=True)
     )
-    return list(tx.execute(query).scalars())
 
 
 def hold(tx: Tx, account_ids: Sequence[int], until: datetime) -> None:

@@ -27,9 +27,6 @@ _OWN = jobs.c.workspace_id == WORKSPACE
 _USABLE = [status for status in AccountStatus if status.is_usable]
 _PAST = [state for state in PublicationState if state.may_be_live]
 _WAITING = [JobStatus.QUEUED, JobStatus.RETRY_WAIT, JobStatus.PAUSED, JobStatus.CAPTCHA]
-_ANY_JOB = select(
-    select(jobs.c.id).where(_OWN, jobs.c.status.in_([*_WAITING, JobStatus.UNCONFIRMED])).exists().label("is_there")
-)
 
 
 def lock_dispatch(tx: Tx) -> None:
@@ -39,7 +36,15 @@ def lock_dispatch(tx: Tx) -> None:
 
 def has_work(tx: Tx) -> bool:
     """Is there any job that a dispatch may start, cancel or ask about? A stack at rest has none."""
-    return bool(tx.execute(_ANY_JOB).scalar_one())
+    return bool(tx.execute(select(any_waiting())).scalar_one())
+
+
+def any_waiting() -> ColumnElement[bool]:
+    return select(jobs.c.id).where(_OWN, jobs.c.status.in_([*_WAITING, JobStatus.UNCONFIRMED])).exists()
+
+
+def any_running() -> ColumnElement[bool]:
+    return select(jobs.c.id).where(_OWN, jobs.c.status == JobStatus.RUNNING).exists()
 
 
 def due(

@@ -140,7 +140,11 @@ def mute(tx: Tx, kinds: Collection[str]) -> int:
 
 
 def has_due(tx: Tx, now: datetime) -> bool:
-    return bool(tx.execute(select(select(outbox.c.id).where(_is_due(now)).exists())).scalar_one())
+    return bool(tx.execute(select(any_due(now))).scalar_one())
+
+
+def any_due(now: datetime) -> ColumnElement[bool]:
+    return select(outbox.c.id).where(_is_due(now)).exists()
 
 
 def waiting_kinds(tx: Tx, now: datetime) -> set[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
@@ -90,13 +90,7 @@ def launch(tx: Tx, kind: Kind, *, most: int, now: datetime, until: datetime) -> 
     room = most - tx.execute(under_way).scalar_one()
     if room <= 0:
         return []
-    waiting = (
-        select(requests.c.id)
-        .where(_OWN, requests.c.kind == kind, requests.c.state == RequestState.QUEUED, ~_is_stamped(now))
-        .order_by(requests.c.id)
-        .limit(room)
-        .with_for_update(skip_locked=True)
-    )
+    waiting = to_launch(kind, now).order_by(requests.c.id).limit(room).with_for_update(skip_locked=True)
     stamped = (
         update(requests)
         .where(requests.c.id.in_(waiting.scalar_subquery()))
@@ -166,10 +160,22 @@ def end(tx: Tx, request_id: int, state: RequestState, *, now: datetime, failure:
 
 def silent(tx: Tx, kind: Kind, now: datetime) -> list[tuple[Request, dict[str, Any]]]:
     """Running, and without a sign of life since their lease ran out; with the worker that had them."""
-    query = select(requests).where(
-        _OWN, requests.c.kind == kind, requests.c.state == RequestState.RUNNING, requests.c.lease_until < now
-    )
+    query = select(requests).where(_is_silent(kind, now))
     return [(_request_of(row), dict(row.worker)) for row in tx.execute(query.order_by(requests.c.id))]
+
+
+def any_silent(kind: Kind, now: datetime) -> ColumnElement[bool]:
+    return select(requests.c.id).where(_is_silent(kind, now)).exists()
+
+
+def any_open(kind: Kind) -> ColumnElement[bool]:
+    return select(requests.c.id).where(_OWN, requests.c.kind == kind, _OPEN).exists()
+
+
+def to_launch(kind: Kind, now: datetime) -> Select[tuple[int]]:
+    """Those that wait for a run, and of which nobody was told just now."""
+    is_queued = requests.c.state == RequestState.QUEUED
+    return select(requests.c.id).where(_OWN, requests.c.kind == kind, is_queued, ~_is_stamped(now))
 
 
 def queued_before(tx: Tx, kind: Kind, asked_before: datetime) -> list[Request]:
@@ -233,6 +239,11 @@ def ended_before(tx: Tx, request_ids: Sequence[int], before_at: datetime) -> lis
     ).all()
     kept = {row.id for row in rows if row.ended_at is None or row.ended_at >= before_at}
     return [request_id for request_id in request_ids if request_id not in kept]
+
+
+def _is_silent(kind: Kind, now: datetime) -> ColumnElement[bool]:
+    is_running = requests.c.state == RequestState.RUNNING
+    return and_(_OWN, requests.c.kind == kind, is_running, requests.c.lease_until < now)
 
 
 def _is_stamped(now: datetime) -> ColumnElement[bool]:

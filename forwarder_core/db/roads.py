@@ -105,8 +105,12 @@ def lock_sending(tx: Tx) -> bool:
 
 def has_due(tx: Tx, now: datetime) -> bool:
     """Is there anything to look for at all?"""
-    waiting = select(deliveries.c.id).where(deliveries.c.state == DeliveryState.WAITING, deliveries.c.next_at <= now)
-    return bool(tx.execute(select(waiting.exists())).scalar_one())
+    return bool(tx.execute(select(any_due(now))).scalar_one())
+
+
+def any_due(now: datetime) -> ColumnElement[bool]:
+    is_due = (deliveries.c.state == DeliveryState.WAITING) & (deliveries.c.next_at <= now)
+    return select(deliveries.c.id).where(is_due).exists()
 
 
 def due(tx: Tx, now: datetime, limit: int, *, by_mail: bool) -> list[Delivery]:

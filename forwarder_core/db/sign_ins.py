@@ -35,6 +35,11 @@ def every(tx: Tx, states: Collection[str]) -> dict[int, dict[str, Any]]:
     return {int(row.key.removeprefix(_PREFIX)): dict(row.value["value"]) for row in rows}
 
 
+def any_in(states: Collection[str]) -> ColumnElement[bool]:
+    ours = settings.c.key.startswith(_PREFIX, autoescape=True)
+    return select(settings.c.id).where(_OWN, ours, _STATE.in_(states)).exists()
+
+
 def ask(tx: Tx, account_id: int, value: Mapping[str, Any], now: datetime, *, unless: Collection[str]) -> bool:
     """Begin a new one in place of the last; False while that is in one of the states `unless`."""
     stored = {"value": {"value": dict(value)}, "changed_at": now}

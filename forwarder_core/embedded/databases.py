@@ -8,6 +8,7 @@ dagster-postgres fails on its first event.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import psycopg
@@ -20,6 +21,7 @@ OURS = "forwarder"
 DAGSTERS = "dagster"
 LEAST_SERVER_VERSION = 15
 _CONNECT_TIMEOUT_S = 10
+_TRIES = 3  # others may ask the pooler in the same moment
 _CREATE_LOCK = 7_302_118_447_005  # any number, the same in every version
 
 
@@ -78,7 +80,7 @@ class ServerAddress:
 def external(database_url: str) -> Databases:
     """The databases on a server of the admin's: ours as named, Dagster's beside it with `_dagster` after its name.
 
-    Checks that the server answers and is new enough; creates Dagster's database where it is missing.
+    Checks that the server answers, is new enough and keeps sessions; creates Dagster's database where it is missing.
     """
     url = make_url(database_url)
     if not url.database:
@@ -91,9 +93,40 @@ def external(database_url: str) -> Databases:
                 f"The server at {address.label} is PostgreSQL {version}; {LEAST_SERVER_VERSION} is the least.",
                 action=f"Upgrade it, or use a server of version {LEAST_SERVER_VERSION} or newer.",
             )
+        if not _keeps_sessions(connection, lambda: address.connect(str(url.database))):
+            raise DatabaseUnreachable(
+                f"At {address.label} a pooler hands sessions out by transaction or statement; whole ones are needed.",
+                action="Set pool_mode = session in PgBouncer, or name the server itself in FORWARDER_DATABASE_URL.",
+            )
         _create_missing(connection, dagsters)
     with address.connect(dagsters):
         return address.databases(url.database, dagsters)
+
+
+def _keeps_sessions(session: psycopg.Connection, another: Callable[[], psycopg.Connection]) -> bool:
+    """False where a pooler is in between that gives a session, once it was asked, to whoever asks next.
+
+    Its clients are told process numbers that no server has. Another session that is in a transaction of its own then
+    holds the one that has just answered here.
+    """
+    first = _process(session)
+    if first == session.info.backend_pid:
+        return True
+    with another() as other:
+        try:
+            for _ in range(_TRIES):
+                with other.transaction():
+                    _process(other)
+                    if _process(session) != first:
+                        return False
+        except psycopg.errors.ProtocolViolation:  # one that hands out single statements opens no transaction
+            return False
+    return True
+
+
+def _process(session: psycopg.Connection) -> int:
+    row = session.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _create_missing(connection: psycopg.Connection, name: str) -> None:

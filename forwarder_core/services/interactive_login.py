@@ -45,7 +45,7 @@ class State(StrEnum):
 
 
 _WITH_KEEPER = (State.SIGNING_IN, State.WAITING_FOR_CODE)
-_UNDER_WAY = (State.REQUESTED, *_WITH_KEEPER)
+UNDER_WAY = (State.REQUESTED, *_WITH_KEEPER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class SignIn:
 
     @property
     def is_under_way(self) -> bool:
-        return self.state in _UNDER_WAY
+        return self.state in UNDER_WAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def request(core: Core, account_id: int, *, who: str) -> SignIn:
     now = core.clock.now()
     begun = {"state": State.REQUESTED, "ticket": token_hex(8), "asked_by": who, "asked_at": now.isoformat()}
     with core.begin() as tx:
-        if sign_ins.ask(tx, account_id, begun, now, unless=_UNDER_WAY):
+        if sign_ins.ask(tx, account_id, begun, now, unless=UNDER_WAY):
             people.audit(tx, who=who, what="sign_in_requested", target=f"account:{account_id}", now=now)
         return _known(tx, account_id)
 
@@ -131,7 +131,7 @@ def give_up(core: Core, account_id: int, *, who: str) -> SignIn | None:
     with core.begin() as tx:
         row = sign_ins.get(tx, account_id, lock=True)
         ended = _ended(State.FAILED, f"Given up by {who}.", _TRY_AGAIN)
-        if row and sign_ins.change(tx, account_id, row["ticket"], now, among=_UNDER_WAY, **ended):
+        if row and sign_ins.change(tx, account_id, row["ticket"], now, among=UNDER_WAY, **ended):
             people.audit(tx, who=who, what="sign_in_given_up", target=f"account:{account_id}", now=now)
         return _read(tx, account_id)
 
@@ -167,13 +167,13 @@ def end_lost(core: Core) -> None:
     """End those whose keeper died, and those no keeper took in time."""
     now = core.clock.now()
     with core.begin() as tx:
-        for account_id, row in sign_ins.every(tx, _UNDER_WAY).items():
+        for account_id, row in sign_ins.every(tx, UNDER_WAY).items():
             is_asked = row["state"] == State.REQUESTED
             until = _at(row["asked_at"]) + CODE_WITHIN if is_asked else _at(row["alive_until"])
             if until < now:
                 reason = "Nothing took it up in time." if is_asked else "The sign-in was interrupted."
                 ended = _ended(State.FAILED, reason, _TRY_AGAIN)
-                sign_ins.change(tx, account_id, row["ticket"], now, among=_UNDER_WAY, **ended)
+                sign_ins.change(tx, account_id, row["ticket"], now, among=UNDER_WAY, **ended)
 
 
 def sign_in(core: Core, held: Ticket, *, is_stopping: Callable[[], bool] = lambda: False) -> None:

@@ -7,7 +7,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
-from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorStatus,
@@ -20,8 +25,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from forwarder_pipelines import calm_storage
-from forwarder_pipelines.calm_storage import CalmEventLogStorage, CalmScheduleStorage
+from forwarder_pipelines import calm_storage, calm_versions
+from forwarder_pipelines.calm_storage import CalmEventLogStorage, CalmRunStorage, CalmScheduleStorage
 from forwarder_pipelines.storage import PooledPostgresStorage
 
 
@@ -93,6 +98,21 @@ def _events(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     return [str(entry.dagster_event.message) for entry in instance.all_logs(run_id) if entry.dagster_event]
 
 
+def test_whether_a_run_is_queued_is_known_without_reading_it(instance: dg.DagsterInstance) -> None:
+    runs = instance.run_storage
+    assert isinstance(runs, CalmRunStorage)
+    here = RemoteRepositoryOrigin(GrpcServerCodeLocationOrigin("127.0.0.1", port=1), "__repository__")
+    found = []
+    for status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED):
+        instance.create_run_for_job(
+            nothing_job,
+            status=status,
+            remote_job_origin=RemoteJobOrigin(here, nothing_job.name),
+        )
+        found.append(runs.has_queued())
+    assert found == [False, True]
+
+
 def test_events_of_a_run_are_written_together_and_in_order(instance: dg.DagsterInstance) -> None:
     run = instance.create_run_for_job(nothing_job)
     asked: list[str] = []
@@ -129,6 +149,27 @@ def test_a_step_that_begins_and_the_state_of_its_run_are_seen_at_once(instance: 
     assert status == "STARTED"
     assert any(words.startswith("Started execution of step") for words in told)
     assert any(words.startswith("Finished execution of run") for words in _events(instance, run_id))
+
+
+@dg.asset
+def earlier() -> None: ...
+
+
+@dg.asset(deps=[earlier])
+def later() -> None: ...
+
+
+@pytest.mark.parametrize("name", [calm_versions.FORWARDS, "another_job"])
+def test_a_forward_leaves_out_what_nobody_reads_of_it(instance: dg.DagsterInstance, name: str) -> None:
+    job = dg.define_asset_job(name, selection=[earlier, later], executor_def=dg.in_process_executor)
+    made = dg.Definitions(assets=[earlier, later], jobs=[job]).resolve_job_def(name)
+    with calm_storage.holding(instance):
+        run_id = made.execute_in_process(instance=instance).run_id
+    kinds = {entry.dagster_event.event_type for entry in instance.all_logs(run_id) if entry.dagster_event}
+    assert dg.DagsterEventType.STEP_OUTPUT in kinds
+    assert not kinds & {dg.DagsterEventType.HANDLED_OUTPUT, dg.DagsterEventType.LOGS_CAPTURED}
+    tags = instance.get_latest_materialization_event(dg.AssetKey("later")).asset_materialization.tags  # type: ignore[union-attr]
+    assert bool(tags) is (name != calm_versions.FORWARDS)
 
 
 def test_events_that_could_not_be_written_are_written_later_and_once(

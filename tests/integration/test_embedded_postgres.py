@@ -14,12 +14,14 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from forwarder_core.embedded import binaries
 from forwarder_core.embedded.cluster_record import read_record, record_path
 from forwarder_core.embedded.databases import external
 from forwarder_core.embedded.postgres import Cluster, EmbeddedPostgresFailed, Server
 from forwarder_core.errors import DatabaseUnreachable
+from tests.integration.small_pooler import pooling
 
 pytestmark = pytest.mark.slow
 
@@ -144,6 +146,18 @@ def test_a_server_of_the_admins_gets_dagsters_database_beside_ours(postgres: Ser
     assert found.dagster.startswith("postgresql+psycopg2://") and found.dagster.endswith("of_the_admin_dagster")
     assert external(postgres.url("of_the_admin")) == found
     assert "password" not in repr(found)
+
+
+@pytest.mark.parametrize("by_session", [True, False])
+def test_a_pooler_before_it_is_let_pass_where_it_hands_out_whole_sessions(postgres: Server, by_session: bool) -> None:
+    postgres.ensure_databases("behind_a_pooler")
+    with pooling(make_url(postgres.url("behind_a_pooler", None)), by_session=by_session) as url:
+        if by_session:
+            assert make_url(external(url).forwarder).database == "behind_a_pooler"
+            return
+        with pytest.raises(DatabaseUnreachable) as caught:
+            external(url)
+    assert "by transaction" in caught.value.message and "pool_mode = session" in caught.value.action
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password() -> None:

@@ -19,7 +19,7 @@ from forwarder_core.db.tables.system import log_events, settings
 from forwarder_core.domain.accounts import Account, AccountStatus
 from forwarder_core.domain.jobs import JobStatus, WaitReason
 from forwarder_core.errors import AuthInvalid, ChallengeRequired, Conflict, Invalid
-from forwarder_core.services import challenges, interactive_login, journal, notifying, resting
+from forwarder_core.services import challenges, interactive_login, journal, notifying, resting, waiting
 from forwarder_core.services.context import Core
 from forwarder_core.services.interactive_login import SignIn, State
 from forwarder_core.simulator.testing import Simulator, eventually
@@ -51,6 +51,7 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(auth.InstagramAuthenticator.__init__, "__kwdefaults__", {"pace": Pace(0, None, 0)})
     monkeypatch.setattr(keeper, "_SIGN_IN_ROUND_S", 0.05)
+    monkeypatch.setattr(waiting, "GOOD_FOR_S", 0.0)
     monkeypatch.setattr(interactive_login, "_LOOK_EVERY_S", 0.05)
 
 
