@@ -47,16 +47,14 @@ class _Bench:
     def __init__(self, up: stack.Stack) -> None:
         self._up = up
         resting = idle.lay(up)
+        ground, to = Ground(up.core, up.world, Random(1)), ("youtube",)
+        (quick,) = lay_lanes(ground, 1, every_s=latency.EVERY_S, destinations=to, first=idle.CONNECTIONS + 1)
+        first = idle.CONNECTIONS + 2
         busy = lay_lanes(
-            Ground(up.core, up.world, Random(1)),
-            forward.LANES + 1,
-            every_s=forward.EVERY_S,
-            destinations=("youtube",),
-            at_once=forward.LANES + 1,
-            first=idle.CONNECTIONS + 1,
+            ground, forward.LANES, every_s=forward.EVERY_S, destinations=to, at_once=forward.LANES, first=first
         )
-        self.lanes = [*resting, *busy]
-        self._latency, self._forward = latency.Bench(up, busy[0]), forward.Bench(up, busy[1:])
+        self.lanes = [*resting, quick, *busy]
+        self._latency, self._forward = latency.Bench(up, quick), forward.Bench(up, busy)
         self._latency.forward(1)  # both warm
         self._forward.forward("compliant", _AT_ONCE)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import literal, select, update
+from sqlalchemy import Update, bindparam, select, update
 
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.accounts import proxies
 from forwarder_core.db.tables.flow import attempts, jobs
-from forwarder_core.domain.jobs import Failure, Lease
+from forwarder_core.domain.jobs import Failure, JobStatus, Lease
 
 
 def end(tx: Tx, attempt_id: int, state: str, now: datetime, failure: Failure | None = None) -> None:
@@ -33,11 +34,24 @@ def began(tx: Tx, attempt_id: int) -> datetime:
     return at
 
 
-def note(tx: Tx, lease: Lease, *, seconds: Mapping[str, float] | None = None, **values: Any) -> None:
-    """Add facts to the attempt: seconds per step, bytes, proxy."""
-    if seconds:
-        values["seconds"] = attempts.c.seconds.op("||")(literal(dict(seconds), attempts.c.seconds.type))
-    tx.execute(update(attempts).where(attempts.c.id == lease.attempt_id).values(**values))
+def note(tx: Tx, lease: Lease, *, seconds: Mapping[str, float] | None = None, **values: Any) -> bool:
+    """Add facts to the attempt: seconds per step, bytes, proxy. False = the job is another worker's by now."""
+    said: dict[str, Any] = {f"to_{name}": value for name, value in values.items()}
+    said |= {"to_seconds": dict(seconds)} if seconds else {}
+    its = {"its_id": lease.attempt_id, "job": lease.job_id, "job_fence": lease.fence}
+    return tx.execute(_note(tuple(said)), said | its).rowcount == 1
+
+
+@cache
+def _note(said: tuple[str, ...]) -> Update:
+    """Built once for each set of facts; `said`: columns, as `to_` and their name."""
+    columns = {name: attempts.c[name.removeprefix("to_")] for name in said}
+    values: dict[Any, Any] = {column: bindparam(name, type_=column.type) for name, column in columns.items()}
+    if attempts.c.seconds in values:
+        values[attempts.c.seconds] = attempts.c.seconds.op("||")(values[attempts.c.seconds])
+    is_held = (jobs.c.id == bindparam("job"), jobs.c.fence == bindparam("job_fence"))
+    carried = select(jobs.c.id).where(*is_held, jobs.c.status == JobStatus.RUNNING).exists()
+    return update(attempts).where(attempts.c.id == bindparam("its_id"), carried).values(values)
 
 
 def of_job(tx: Tx, job_id: int) -> list[dict[str, Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, delete, or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
@@ -45,11 +46,9 @@ def let_through(tx: Tx, scope: str, key: str, *, now: datetime, until: datetime)
     )
 
 
-def close(tx: Tx, scope: str, key: str) -> bool:
-    """Forget the failures; True when the breaker was open."""
-    gone = delete(breakers).where(_OWN, breakers.c.scope == scope, breakers.c.key == key)
-    row: Row[tuple[datetime | None]] | None = tx.execute(gone.returning(breakers.c.until)).one_or_none()
-    return row is not None and row[0] is not None
+def close(tx: Tx, scope: str, keys: Sequence[str]) -> None:
+    """Forget the failures."""
+    tx.execute(delete(breakers).where(_OWN, breakers.c.scope == scope, breakers.c.key.in_(keys)))
 
 
 def open_ones(tx: Tx) -> dict[tuple[str, str], datetime]:

@@ -15,9 +15,9 @@ from sqlalchemy import (
     Identity,
     MetaData,
     Text,
-    bindparam,
     false,
     func,
+    literal_column,
     text,
     true,
 )
@@ -80,10 +80,10 @@ class Spelled(Text):
 
 
 def _spelled_out(value: Any) -> Any:
-    if isinstance(value, str):
-        return bindparam(None, value, Text(), unique=True, literal_execute=True)
     if isinstance(value, list | tuple | set | frozenset):
-        return bindparam(None, list(value), Text(), unique=True, expanding=True, literal_execute=True)
+        return [_spelled_out(one) for one in value]
+    if isinstance(value, str) and value.isidentifier():  # any other is no word of ours, and may have quotes
+        return literal_column(f"'{value}'", Text())
     return value
 
 
@@ -117,6 +117,11 @@ def listed_by(search: ColumnElement[Any], parts: Sequence[str], rare: set[int]) 
     """Rows with all parts, the rare ones by the index of words; the others are checked row by row."""
     found = (has_part(search, part) for part in parts)
     return [one if n in rare else one.is_(true()) for n, one in enumerate(found)]
+
+
+def storable(text: str) -> str:
+    """Without the two things that Python has in a text and PostgreSQL takes in none: NUL and half a surrogate pair."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def in_batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

@@ -17,14 +17,15 @@ from forwarder_core.db.tables.flow import connections, jobs
 from forwarder_core.db.tables.system import log_events, settings, workers
 from forwarder_core.domain.searching import parts_of, worth_listing
 
+_OF_JOB = select(jobs.c.connection_id).where(jobs.c.id == bindparam("of_job", type_=BigInteger)).scalar_subquery()
+_LOG = insert(log_events).values(connection_id=func.coalesce(bindparam("said", type_=BigInteger), _OF_JOB))
+_SETTINGS = select(settings.c.key, settings.c.value).where(settings.c.workspace_id == WORKSPACE)
+
 
 def log(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """A line about a job is one about its connection too, so that whoever asks for the connection's finds it."""
-    of_job = select(jobs.c.connection_id).where(jobs.c.id == bindparam("of_job", type_=BigInteger)).scalar_subquery()
-    said = bindparam("said", type_=BigInteger)
-    made = insert(log_events).values(connection_id=func.coalesce(said, of_job))
     lines = [dict(row) for row in rows]
-    tx.execute(made, [{**row, "said": row.pop("connection_id", None), "of_job": row.get("job_id")} for row in lines])
+    tx.execute(_LOG, [{**row, "said": row.pop("connection_id", None), "of_job": row.get("job_id")} for row in lines])
 
 
 _NAMES = ("job_id", "connection_id", "level", "code")
@@ -122,8 +123,7 @@ def forget_workers(tx: Tx, before: datetime) -> int:
 
 def setting_values(tx: Tx) -> dict[str, Any]:
     """What the admin has changed, by key; the defaults are not in the database."""
-    query = select(settings.c.key, settings.c.value).where(settings.c.workspace_id == WORKSPACE)
-    return {row.key: row.value["value"] for row in tx.execute(query)}
+    return {row.key: row.value["value"] for row in tx.execute(_SETTINGS)}
 
 
 def keep_setting(tx: Tx, key: str, value: Any, now: datetime) -> None:

@@ -66,6 +66,14 @@ def _open(tx: Tx, cause: Cause, now: datetime) -> int:
     return incident_id
 
 
+_HAS_OPEN = select(select(incidents.c.id).where(_OWN, _IS_OPEN).exists())
+
+
+def has_open(tx: Tx) -> bool:
+    """Is there any incident to close?"""
+    return bool(tx.execute(_HAS_OPEN).scalar_one())
+
+
 def close_healed(tx: Tx, healed: Iterable[tuple[Whose, str]], now: datetime, because: str) -> list[int]:
     """Close the open incidents of these scopes and keys that began before; the ids closed."""
     pairs = [(whose.value, key) for whose, key in healed]

@@ -10,15 +10,15 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, case, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from forwarder_core.db import accounts as accounts_db
 from forwarder_core.db import attempts as attempts_db
+from forwarder_core.db import errands
 from forwarder_core.db.columns import WORKSPACE, in_batches
 from forwarder_core.db.dispatch import DESTINATION, SOURCE, may_run
 from forwarder_core.db.engine import Tx
-from forwarder_core.db.tables.flow import attempts, connections, jobs, publications, source_posts
+from forwarder_core.db.tables.flow import attempts, connections, jobs
 from forwarder_core.domain.jobs import (
     SYNONYMS,
     Errand,
@@ -30,7 +30,6 @@ from forwarder_core.domain.jobs import (
     WaitReason,
     before,
 )
-from forwarder_core.domain.publications import CLOSED
 
 _OWN = jobs.c.workspace_id == WORKSPACE
 
@@ -134,16 +133,34 @@ def claim(
     return Lease(job_id, attempt, row.fence, until)
 
 
+_IS_OURS = (jobs.c.id == bindparam("its_id"), jobs.c.fence == bindparam("its_fence"), jobs.c.status == "running")
+_RENEW = update(jobs).where(*_IS_OURS).values(lease_until=func.greatest(jobs.c.lease_until, bindparam("until")))
+
+
 def renew(tx: Tx, lease: Lease, until: datetime) -> bool:
     """Carry the lease on, never back; False = it is another's now."""
-    carried = update(jobs).where(*_held(lease)).values(lease_until=func.greatest(jobs.c.lease_until, until))
-    return tx.execute(carried).rowcount == 1
+    return tx.execute(_RENEW, {"until": until} | _fence(lease)).rowcount == 1
+
+
+_HELD = select(jobs.c.id).where(*_IS_OURS)
+_HELD_AND_LOCKED = _HELD.with_for_update()
+_REPORT = (
+    update(jobs)
+    .where(*_IS_OURS, func.set_config("synchronous_commit", "off", True) == "off")  # saves a statement of its own
+    .values(
+        step=bindparam("to_step"),
+        progress=bindparam("to_progress"),
+        progress_note=bindparam("to_note"),
+        changed_at=bindparam("to_changed"),
+    )
+)
 
 
 def report(tx: Tx, lease: Lease, *, step: Step, progress: float, note: str, now: datetime) -> bool:
-    """Where the job stands within its step (0..1); False = fenced."""
-    moved = update(jobs).where(*_held(lease)).values(step=step, progress=progress, progress_note=note, changed_at=now)
-    return tx.execute(moved).rowcount == 1
+    """Where the job stands within its step (0..1); False = fenced. The transaction's commit does not wait for the disk:
+    this may be lost in a crash of the server."""
+    said = {"to_step": step, "to_progress": progress, "to_note": note, "to_changed": now}
+    return tx.execute(_REPORT, said | _fence(lease)).rowcount == 1
 
 
 def close(
@@ -181,8 +198,7 @@ def close(
 
 def is_held(tx: Tx, lease: Lease, *, lock: bool = False) -> bool:
     """Is this still the holder? With `lock` nobody takes the job until this transaction ends."""
-    query = select(jobs.c.id).where(*_held(lease))
-    return tx.execute(query.with_for_update() if lock else query).one_or_none() is not None
+    return tx.execute(_HELD_AND_LOCKED if lock else _HELD, _fence(lease)).one_or_none() is not None
 
 
 def set_published(tx: Tx, job_id: int, remote_id: str, url: str) -> None:
@@ -278,6 +294,10 @@ def _said(failure: Failure | None) -> dict[str, str]:
     return {"error_code": failure.code, "error_message": failure.message, "error_action": failure.action}
 
 
+def _fence(lease: Lease) -> dict[str, int]:
+    return {"its_id": lease.job_id, "its_fence": lease.fence}
+
+
 def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
     return (jobs.c.id == lease.job_id, jobs.c.fence == lease.fence, jobs.c.status == JobStatus.RUNNING)
 
@@ -287,43 +307,12 @@ def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
 
 def errand(tx: Tx, job_id: int) -> Errand:
     """Its destination is where its publication is, should the connection lead elsewhere by now."""
-    begun = (
-        select(publications.c.destination_account_id)
-        .where(publications.c.job_id == jobs.c.id, publications.c.state.not_in([s.value for s in CLOSED]))
-        .order_by(publications.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = (
-        select(
-            jobs,
-            connections.c.name,
-            connections.c.proxy_id,
-            connections.c.transform_options,
-            connections.c.publish_options,
-            connections.c.filters,
-            connections.c.source_account_id,
-            func.coalesce(begun, connections.c.destination_account_id).label("destination_account_id"),
-            source_posts.c.platform_post_id,
-            source_posts.c.url.label("source_url"),
-            source_posts.c.caption,
-            source_posts.c.posted_at,
-            source_posts.c.facts.label("post_facts"),
-        )
-        .join(connections, connections.c.id == jobs.c.connection_id)
-        .join(source_posts, source_posts.c.id == jobs.c.source_post_id)
-        .where(_OWN, jobs.c.id == job_id)
-    )
-    row = tx.execute(query).one()
-    source, destination = (
-        accounts_db.get(tx, account_id) for account_id in (row.source_account_id, row.destination_account_id)
-    )
-    if source is None or destination is None:
-        raise LookupError(f"job {job_id} refers to an account that is not there")
+    row, source, destination = errands.row_of(tx, job_id)
     return Errand(
         job=job_of(row),
         connection_name=row.name,
         proxy_id=row.proxy_id,
+        token_id=row.token_ref,
         source=source,
         destination=destination,
         platform_post_id=row.platform_post_id,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
@@ -29,10 +29,12 @@ class Override:
     changed_at: datetime
 
 
+_ALL = select(limit_overrides).where(_OWN).order_by(limit_overrides.c.platform, limit_overrides.c.name)
+_OF_PLATFORM = _ALL.where(limit_overrides.c.platform == bindparam("of_platform"))
+
+
 def overrides(tx: Tx, platform: str | None = None) -> list[Override]:
-    query = select(limit_overrides).where(_OWN).order_by(limit_overrides.c.platform, limit_overrides.c.name)
-    if platform is not None:
-        query = query.where(limit_overrides.c.platform == platform)
+    found = tx.execute(_ALL) if platform is None else tx.execute(_OF_PLATFORM, {"of_platform": platform})
     return [
         Override(
             platform=row.platform,
@@ -42,7 +44,7 @@ def overrides(tx: Tx, platform: str | None = None) -> list[Override]:
             who=row.who,
             changed_at=row.changed_at,
         )
-        for row in tx.execute(query)
+        for row in found
     ]
 
 

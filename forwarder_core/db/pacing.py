@@ -17,6 +17,7 @@ from sqlalchemy import (
     Row,
     Text,
     and_,
+    bindparam,
     column,
     func,
     or_,
@@ -51,22 +52,24 @@ class Rules:
     sealed: bytes | None
 
 
+_RULES = (
+    select(
+        connections.c.id,
+        connections.c.schedule,
+        connections.c.destination_account_id,
+        accounts.c.platform,
+        accounts.c.pace,
+        accounts.c.credentials,
+    )
+    .join(accounts, accounts.c.id == connections.c.destination_account_id)
+    .where(connections.c.workspace_id == WORKSPACE, connections.c.deleted_at.is_(None))
+)
+_RULES_OF = _RULES.where(connections.c.id == bindparam("connection_id"))
+
+
 def rules(tx: Tx, connection_id: int | None = None) -> dict[int, Rules]:
     """Of every connection that is not deleted, or of this one, by its id."""
-    query = (
-        select(
-            connections.c.id,
-            connections.c.schedule,
-            connections.c.destination_account_id,
-            accounts.c.platform,
-            accounts.c.pace,
-            accounts.c.credentials,
-        )
-        .join(accounts, accounts.c.id == connections.c.destination_account_id)
-        .where(connections.c.workspace_id == WORKSPACE, connections.c.deleted_at.is_(None))
-    )
-    if connection_id is not None:
-        query = query.where(connections.c.id == connection_id)
+    found = tx.execute(_RULES) if connection_id is None else tx.execute(_RULES_OF, {"connection_id": connection_id})
     return {
         row.id: Rules(
             schedule=schedule_rules.read(row.schedule),
@@ -75,7 +78,7 @@ def rules(tx: Tx, connection_id: int | None = None) -> dict[int, Rules]:
             pace=row.pace,
             sealed=row.credentials,
         )
-        for row in tx.execute(query)
+        for row in found
     }
 
 
@@ -111,8 +114,7 @@ def _ends(tx: Tx, side: Column[int]) -> list[End]:
 
 def job(tx: Tx, job_id: int) -> tuple[int, bool, bool, bool] | None:
     """Its connection, and whether it is old, urgent, past."""
-    query = select(jobs.c.connection_id, jobs.c.is_old, jobs.c.is_urgent, _is_past().label("is_past"))
-    row = tx.execute(query.where(_OWN, jobs.c.id == job_id)).one_or_none()
+    row = tx.execute(_JOB, {"job_id": job_id}).one_or_none()
     return None if row is None else (row.connection_id, row.is_old, row.is_urgent, row.is_past)
 
 
@@ -260,3 +262,8 @@ def _is_idle(now: datetime) -> Any:
 def _is_past() -> Any:
     live = select(publications.c.id).where(publications.c.job_id == jobs.c.id, publications.c.state.in_(_PAST))
     return live.correlate(jobs).exists()
+
+
+_JOB = select(jobs.c.connection_id, jobs.c.is_old, jobs.c.is_urgent, _is_past().label("is_past")).where(
+    _OWN, jobs.c.id == bindparam("job_id")
+)

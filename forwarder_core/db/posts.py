@@ -7,10 +7,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from forwarder_core.db.columns import WORKSPACE, in_batches
+from forwarder_core.db.columns import WORKSPACE, in_batches, storable
 from forwarder_core.db.connections import looks_by_itself
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.tables.flow import connections, decision_marks, decisions, origins, source_posts
@@ -167,8 +167,11 @@ def with_decisions(tx: Tx, connection_id: int, *, before: int, limit: int) -> li
     ]
 
 
+_GET = select(source_posts).where(_OWN, source_posts.c.id == bindparam("post_id"))
+
+
 def get(tx: Tx, post_id: int) -> SourcePost | None:
-    row = tx.execute(select(source_posts).where(_OWN, source_posts.c.id == post_id)).one_or_none()
+    row = tx.execute(_GET, {"post_id": post_id}).one_or_none()
     return None if row is None else _post_of(row)
 
 
@@ -275,7 +278,7 @@ def named(tx: Tx, platform: str, name: str) -> int | None:
 def _row(account_id: int, post: SeenPost, now: datetime) -> dict[str, Any]:
     said = asdict(post)
     row = {name: said.pop(name) for name in _COLUMNS}
-    row["caption"] = row["caption"].replace("\x00", "").encode("utf-8", "replace").decode()
+    row["caption"] = storable(row["caption"])
     facts = {name: value for name, value in said.items() if value is not None}
     return row | {"account_id": account_id, "facts": facts, "seen_at": now}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, func, insert, or_, select, update
 
 from forwarder_core.db.columns import WORKSPACE
 from forwarder_core.db.engine import Tx
@@ -33,10 +33,12 @@ def get(tx: Tx, proxy_id: int, *, lock: bool = False) -> Proxy | None:
     return None if row is None else proxy_of(row)
 
 
+_PAGE = select(proxies).where(_OWN, proxies.c.id > bindparam("after")).order_by(proxies.c.id).limit(bindparam("most"))
+
+
 def page(tx: Tx, *, after: int = 0, limit: int = 1_000) -> list[Proxy]:
     """By id upwards."""
-    query = select(proxies).where(_OWN, proxies.c.id > after).order_by(proxies.c.id).limit(limit)
-    return [proxy_of(row) for row in tx.execute(query)]
+    return [proxy_of(row) for row in tx.execute(_PAGE, {"after": after, "most": limit})]
 
 
 def known(tx: Tx) -> dict[int, Proxy]:
@@ -138,12 +140,14 @@ def _uses() -> Select[Any]:
     )
 
 
+_USES = _uses()
+_USES_OF = _USES.where((_SOURCE.c.id == bindparam("account_id")) | (_DESTINATION.c.id == bindparam("account_id")))
+
+
 def uses(tx: Tx, *, account_id: int | None = None) -> list[Use]:
     """Every connection with its ends, or those of one account; lowest id first."""
-    query = _uses()
-    if account_id is not None:
-        query = query.where((_SOURCE.c.id == account_id) | (_DESTINATION.c.id == account_id))
-    return [_use_of(row) for row in tx.execute(query)]
+    found = tx.execute(_USES) if account_id is None else tx.execute(_USES_OF, {"account_id": account_id})
+    return [_use_of(row) for row in found]
 
 
 def owners(tx: Tx, proxy_id: int) -> list[str]:
@@ -183,11 +187,16 @@ def _turn(
 # ---- what jobs had of them --------------------------------------------------------------------------------------
 
 
-def job_turn(tx: Tx, job_id: int) -> tuple[int, int]:
-    """Of a job: its connection, and how many jobs of that connection came before it."""
+def connection_of(tx: Tx, job_id: int) -> int:
     connection_id: int = tx.execute(select(jobs.c.connection_id).where(jobs.c.id == job_id)).scalar_one()
-    earlier = select(func.count()).where(jobs.c.connection_id == connection_id, jobs.c.id < job_id)
-    return connection_id, tx.execute(earlier).scalar_one()
+    return connection_id
+
+
+def turn_of(tx: Tx, job_id: int) -> int:
+    """How many jobs of its connection came before it: the longer its history, the longer this takes."""
+    own = select(jobs.c.connection_id).where(jobs.c.id == job_id).scalar_subquery()
+    earlier = select(func.count()).where(jobs.c.connection_id == own, jobs.c.id < job_id)
+    return tx.execute(earlier).scalar_one()
 
 
 def last_used(tx: Tx, job_id: int) -> int | None:

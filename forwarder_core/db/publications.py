@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Text, and_, func, insert, literal, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Row, Text, Update, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from forwarder_core.db.columns import WORKSPACE
@@ -28,24 +29,32 @@ def add(tx: Tx, values: Mapping[str, Any]) -> int:
     return made
 
 
+_LATEST = (
+    select(publications)
+    .where(_OWN, publications.c.job_id == bindparam("job_id"))
+    .where(publications.c.state.not_in([s.value for s in CLOSED]))
+    .order_by(publications.c.id.desc())
+    .limit(1)
+)
+
+
 def latest_of(tx: Tx, job_id: int) -> tuple[Publication, bytes | None] | None:
     """The job's publication that still counts (neither abandoned nor failed), and its sealed session."""
-    query = select(publications).where(
-        _OWN, publications.c.job_id == job_id, publications.c.state.not_in([s.value for s in CLOSED])
-    )
-    row = tx.execute(query.order_by(publications.c.id.desc()).limit(1)).one_or_none()
+    row = tx.execute(_LATEST, {"job_id": job_id}).one_or_none()
     return None if row is None else (publication_of(row), row.session_ref)
+
+
+_HOLDER = select(publications).where(
+    _OWN,
+    publications.c.destination_account_id == bindparam("account_id"),
+    publications.c.root_post_id == bindparam("post_id"),
+    publications.c.state.not_in([s.value for s in CLOSED]),
+)
 
 
 def holder_of(tx: Tx, destination_account_id: int, root_post_id: int) -> Publication | None:
     """Whatever holds the place of this root post at this destination."""
-    query = select(publications).where(
-        _OWN,
-        publications.c.destination_account_id == destination_account_id,
-        publications.c.root_post_id == root_post_id,
-        publications.c.state.not_in([s.value for s in CLOSED]),
-    )
-    row = tx.execute(query).one_or_none()
+    row = tx.execute(_HOLDER, {"account_id": destination_account_id, "post_id": root_post_id}).one_or_none()
     return None if row is None else publication_of(row)
 
 
@@ -170,24 +179,29 @@ class Pictures:
     captions: tuple[str, str]
 
 
+_FINGERPRINTS = (
+    select(publications.c.root_post_id, media_files.c.fingerprint, media_files.c.duration_ms)
+    .add_columns(source_posts.c.caption, publications.c.caption.label("published_caption"))
+    .join(media_files, (media_files.c.job_id == publications.c.job_id) & (media_files.c.kind == "fetched"))
+    .join(source_posts, source_posts.c.id == publications.c.root_post_id)
+    .where(
+        _OWN,
+        publications.c.destination_account_id == bindparam("account_id"),
+        publications.c.state.in_([PublicationState.PUBLISHED, PublicationState.VERIFIED]),
+        media_files.c.fingerprint.is_not(None),
+        media_files.c.duration_ms.between(bindparam("least_ms"), bindparam("most_ms")),
+    )
+    .order_by(publications.c.id.desc())
+    .limit(1_000)
+)
+
+
 def fingerprints_at(tx: Tx, account_id: int, duration_ms: int, *, within_ms: int) -> list[Pictures]:
     """Of what we published at the account and still counts as live, about so long; the newest thousand."""
-    query = (
-        select(publications.c.root_post_id, media_files.c.fingerprint, media_files.c.duration_ms)
-        .add_columns(source_posts.c.caption, publications.c.caption.label("published_caption"))
-        .join(media_files, (media_files.c.job_id == publications.c.job_id) & (media_files.c.kind == "fetched"))
-        .join(source_posts, source_posts.c.id == publications.c.root_post_id)
-        .where(
-            _OWN,
-            publications.c.destination_account_id == account_id,
-            publications.c.state.in_([PublicationState.PUBLISHED, PublicationState.VERIFIED]),
-            media_files.c.fingerprint.is_not(None),
-            media_files.c.duration_ms.between(duration_ms - within_ms, duration_ms + within_ms),
-        )
-    )
+    asked = {"account_id": account_id, "least_ms": duration_ms - within_ms, "most_ms": duration_ms + within_ms}
     return [
         Pictures(row.root_post_id, row.fingerprint, row.duration_ms, (row.caption, row.published_caption))
-        for row in tx.execute(query.order_by(publications.c.id.desc()).limit(1_000))
+        for row in tx.execute(_FINGERPRINTS, asked)
     ]
 
 
@@ -196,13 +210,21 @@ def move(tx: Tx, publication_id: int, to: PublicationState, *, lease: Lease | No
 
     `lease` None: an admin's decision about a publication no worker holds.
     """
-    guard = [publications.c.id == publication_id, publications.c.state.in_(before(to))]
-    if lease is not None:
-        held = select(jobs.c.id).where(
-            jobs.c.id == lease.job_id, jobs.c.fence == lease.fence, jobs.c.status == "running"
-        )
-        guard.append(held.with_for_update().exists())
-    return tx.execute(update(publications).where(*guard).values(state=to, **also)).rowcount == 1
+    said: dict[str, Any] = {f"to_{name}": value for name, value in also.items()}
+    whose = {"its_id": publication_id} | ({"job": lease.job_id, "job_fence": lease.fence} if lease else {})
+    return tx.execute(_move(to, tuple(said), is_carried=lease is not None), said | whose).rowcount == 1
+
+
+@cache
+def _move(to: PublicationState, said: tuple[str, ...], *, is_carried: bool) -> Update:
+    """Built once for each shape; `said`: columns, as `to_` and their name."""
+    guard = [publications.c.id == bindparam("its_id"), publications.c.state.in_(before(to))]
+    if is_carried:
+        of_mover = (jobs.c.id == bindparam("job"), jobs.c.fence == bindparam("job_fence"), jobs.c.status == "running")
+        guard.append(select(jobs.c.id).where(*of_mover).with_for_update().exists())
+    columns = {name: publications.c[name.removeprefix("to_")] for name in said}
+    values: dict[Any, Any] = {column: bindparam(name, type_=column.type) for name, column in columns.items()}
+    return update(publications).where(*guard).values({publications.c.state: to.value, **values})
 
 
 def count_bytes(tx: Tx, publication_id: int, sent: int) -> None:
@@ -211,8 +233,15 @@ def count_bytes(tx: Tx, publication_id: int, sent: int) -> None:
 
 def keep_file(tx: Tx, job_id: int, kind: str, values: Mapping[str, Any]) -> None:
     """The job's `fetched` or `rendition` file; a newer one takes the place of the old."""
-    made = upsert(media_files).values(job_id=job_id, kind=kind, **values)
-    tx.execute(made.on_conflict_do_update(index_elements=["job_id", "kind"], set_=dict(values)))
+    tx.execute(_keep_file(tuple(values)), {"job_id": job_id, "kind": kind, **values})
+
+
+@cache
+def _keep_file(said: tuple[str, ...]) -> Insert:
+    made = upsert(media_files)
+    return made.on_conflict_do_update(
+        index_elements=["job_id", "kind"], set_={name: made.excluded[name] for name in said}
+    )
 
 
 def note_quality(tx: Tx, job_id: int, quality: Mapping[str, Any]) -> None:
@@ -222,11 +251,16 @@ def note_quality(tx: Tx, job_id: int, quality: Mapping[str, Any]) -> None:
     tx.execute(measured.values(plan=func.jsonb_set(media_files.c.plan, path, value)))
 
 
-def file_of(tx: Tx, job_id: int, kind: str) -> JobFile | None:
-    columns = [media_files.c[one.name] for one in fields(JobFile)]
-    query = select(*columns).where(media_files.c.job_id == job_id, media_files.c.kind == kind)
-    row = tx.execute(query).one_or_none()
-    return None if row is None else JobFile(**row._mapping)
+_FILE_FIELDS = tuple(one.name for one in fields(JobFile))
+_FILES = select(media_files.c.kind, *(media_files.c[name] for name in _FILE_FIELDS)).where(
+    media_files.c.job_id == bindparam("job_id")
+)
+
+
+def files_of(tx: Tx, job_id: int) -> dict[str, JobFile]:
+    """The job's files by kind, `fetched` and `rendition`."""
+    rows = tx.execute(_FILES, {"job_id": job_id})
+    return {row[0]: JobFile(**dict(zip(_FILE_FIELDS, row[1:], strict=True))) for row in rows}
 
 
 def publication_of(row: Row[Any]) -> Publication:

@@ -89,13 +89,18 @@ def has_place(tx: Tx, job_id: int, places: Collection[tuple[str, date]]) -> bool
     return set(places) <= {(row.scope, row.day) for row in tx.execute(query)}
 
 
+_USED = upsert(quota_entries)
+_PLACE = ["day", "scope", "job_id"]
+_NOW = {"state": _USED.excluded.state, "at": _USED.excluded.at}
+_AGAIN = case((quota_entries.c.state == USED, quota_entries.c.units + 1), else_=quota_entries.c.units)
+_USE = _USED.on_conflict_do_update(index_elements=_PLACE, set_=_NOW)
+_USE_EACH_TIME = _USED.on_conflict_do_update(index_elements=_PLACE, set_=_NOW | {"units": _AGAIN})
+
+
 def use(tx: Tx, job_id: int, scope: str, day: date, now: datetime, *, each_time: bool = False) -> None:
     """The job has used its place; `each_time`: a second use is one unit more."""
-    again = case((quota_entries.c.state == USED, quota_entries.c.units + 1), else_=quota_entries.c.units)
-    values = {"state": USED, "at": now}
-    made = upsert(quota_entries).values(job_id=job_id, scope=scope, day=day, **values)
-    changed = values | ({"units": again} if each_time else {})
-    tx.execute(made.on_conflict_do_update(index_elements=["day", "scope", "job_id"], set_=changed))
+    said = {"job_id": job_id, "scope": scope, "day": day, "state": USED, "at": now}
+    tx.execute(_USE_EACH_TIME if each_time else _USE, said)
 
 
 def give_back(tx: Tx, job_id: int, scope: str) -> None:

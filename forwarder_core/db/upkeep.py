@@ -28,10 +28,11 @@ _ENDED = ("success", "dead", "cancelled")
 
 def marker_key(tx: Tx) -> str:
     """The secret of this installation's marks; made at first use."""
-    tx.execute(upsert(installations).values(marker_key=secrets.token_hex(16)).on_conflict_do_nothing())
-    found: str = tx.execute(
-        select(installations.c.marker_key).where(installations.c.workspace_id == WORKSPACE)
-    ).scalar_one()
+    query = select(installations.c.marker_key).where(installations.c.workspace_id == WORKSPACE)
+    found: str | None = tx.execute(query).scalar_one_or_none()
+    if found is None:
+        tx.execute(upsert(installations).values(marker_key=secrets.token_hex(16)).on_conflict_do_nothing())
+        found = tx.execute(query).scalar_one()
     return found
 
 

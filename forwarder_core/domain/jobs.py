@@ -179,6 +179,7 @@ class Errand:
     job: Job
     connection_name: str
     proxy_id: int | None  # of the connection, before its accounts' own
+    token_id: int | None  # the credential of its destination account that the connection names; None: the account's own
     source: Account
     destination: Account
     platform_post_id: str

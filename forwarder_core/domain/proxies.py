@@ -50,6 +50,11 @@ class Mode(StrEnum):
     RANDOM = "random"
     LEAST_USED = "least_used"
 
+    @property
+    def is_by_turn(self) -> bool:
+        """Does it depend on which job of a connection it is?"""
+        return self in (Mode.ROUND_ROBIN, Mode.RANDOM)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:

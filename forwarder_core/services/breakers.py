@@ -32,8 +32,7 @@ def note_failure(tx: Tx, failed: Errand, error: StepFailed, *, began: datetime, 
 
 
 def note_success(tx: Tx, done: Errand) -> None:
-    for account in (done.source, done.destination):
-        breakers.close(tx, PLATFORM, account.platform)
+    breakers.close(tx, PLATFORM, sorted({done.source.platform, done.destination.platform}))
 
 
 def gate(tx: Tx, now: datetime) -> Callable[[Dispatch], bool]:

@@ -85,8 +85,9 @@ def resolve(core: Core, account_id: int, *, notes: str, who: str, resume_connect
 
 def note_success(tx: Tx, done: Errand, now: datetime) -> None:
     """The canary arrived: the account is trusted again, and the thread of its challenge gets its happy end."""
+    ended = accounts.end_probation(tx, [done.source.id, done.destination.id])
     for account in (done.source, done.destination):
-        if accounts.end_probation(tx, account.id):
+        if account.id in ended:
             alerting.about_account(
                 tx,
                 AlertKind.CAPTCHA_RESOLVED,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,12 @@ class Core:
     def begin(self) -> AbstractContextManager[Tx]:
         """A transaction: committed at the end of the block, rolled back when it raises."""
         return self.engine.begin()
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """For a single question: nothing is begun and committed around it, which would cost as much as it does."""
+        with self.engine.connect() as tx:
+            yield tx.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def media_root(self) -> Path:

@@ -48,7 +48,7 @@ class StoredCredentials:
     token_id: int | None = None
 
     def read(self) -> Secrets:
-        with self.core.begin() as tx:
+        with self.core.read() as tx:
             sealed = self._sealed(tx)
         return self._open(sealed)
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 from forwarder_core.addresses import check_address
 from forwarder_core.connectors import registry
 from forwarder_core.connectors.base import Authenticator, Destination, Source
-from forwarder_core.db import accounts, proxies, tokens
+from forwarder_core.db import accounts, proxies
 from forwarder_core.db.engine import Tx
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.proxies import Assignment, End, Mode, Proxy, Use, Way, choose, way_of
@@ -37,7 +37,7 @@ def exit_of(
     Raises ProxyFailed, before anything is called, when no proxy of the way is up.
     """
     known = proxies.known(tx)
-    way, turn = _way(tx, account, connection_proxy_id, job_id, globals_of(known))
+    way = _way(tx, account, connection_proxy_id, job_id, globals_of(known))
     if way is None:
         return core.settings.default_exit
     usable = [member for member in way.pool if member in known and known[member].is_usable]
@@ -45,6 +45,7 @@ def exit_of(
         has_failed = accounts.is_failing_by(tx, account.id, (ProxyFailed.code, NetworkFailed.code))
         usable = _spared(core, tx, way, usable, known, has_failed=has_failed)
     uses = _uses(core, tx, usable, job_id) if way.policy.mode is Mode.LEAST_USED else None
+    turn = proxies.turn_of(tx, job_id) if len(usable) > 1 and job_id is not None and way.policy.mode.is_by_turn else 0
     picked = choose(way.policy.mode, usable, key=way.key, turn=turn, preferred=way.preferred, uses=uses)
     chosen = None if picked is None else known[picked]
     if chosen is not None:
@@ -95,18 +96,18 @@ def globals_of(known: dict[int, Proxy]) -> tuple[int, ...]:
 
 def _way(
     tx: Tx, account: Account, connection_proxy_id: int | None, job_id: int | None, globals_: Sequence[int]
-) -> tuple[Way | None, int]:
+) -> Way | None:
     using = proxies.uses(tx, account_id=account.id)
-    turn = 0
     if job_id is not None:
-        connection_id, turn = proxies.job_turn(tx, job_id)
+        is_told = any(use.own for use in using)  # else it makes no difference whose job it is
+        connection_id = proxies.connection_of(tx, job_id) if is_told else None
         use = next((use for use in using if use.connection_id == connection_id), None)
     else:
         use = _use_with(using, connection_proxy_id)
     end = end_of(account)
     if use is None and connection_proxy_id is not None and not end.has_one_exit:
-        return Way(pool=(connection_proxy_id,), key=account.id), turn
-    return way_of(end, use, using, globals_), turn
+        return Way(pool=(connection_proxy_id,), key=account.id)
+    return way_of(end, use, using, globals_)
 
 
 def _use_with(using: Sequence[Use], proxy_id: int | None) -> Use | None:
@@ -151,13 +152,11 @@ def source(core: Core, account: Account, exit_: Exit, tuned: Tuned | None = None
     return registry.source(account, StoredCredentials(core, account.id), _at_pace(core, exit_, tuned))
 
 
-def destination(core: Core, account: Account, exit_: Exit, *, connection_id: int | None = None) -> Destination:
-    """With the credential of the account that the connection names, its own where it names none."""
-    named = None
-    if connection_id is not None:
-        with core.begin() as tx:
-            named = tokens.ref_of(tx, connection_id)
-    return registry.destination(account, StoredCredentials(core, account.id, named), _at_pace(core, exit_))
+def destination(
+    core: Core, account: Account, exit_: Exit, *, token_id: int | None = None, tuned: Tuned | None = None
+) -> Destination:
+    """`token_id`: which of the account's credentials, its own where none is named."""
+    return registry.destination(account, StoredCredentials(core, account.id, token_id), _at_pace(core, exit_, tuned))
 
 
 def authenticator(core: Core, account: Account, exit_: Exit, *, token_id: int | None = None) -> Authenticator:

@@ -35,7 +35,7 @@ class StoredFile:
 
 def fetch(carrier: Carrier, report: StepReport, errand: Errand, source: Source) -> StoredFile:
     """The post's file, as the source has it."""
-    kept = stored_file(carrier.core, errand.job.id, FETCHED)
+    kept = whole(carrier.outset.files.get(FETCHED))
     if kept is not None:
         report.info("Already downloaded in an earlier attempt (%.1f MB)", kept.size_bytes / 1e6)
         return kept
@@ -87,9 +87,13 @@ def _is_heard(facts: Probe) -> bool:
 
 
 def stored_file(core: Core, job_id: int, kind: str) -> StoredFile | None:
-    """The job's file of this kind, where both its row and the file are there and as long as the row says."""
+    """The job's file of this kind, where it is `whole`."""
     with core.begin() as tx:
-        row = publications.file_of(tx, job_id, kind)
+        return whole(publications.files_of(tx, job_id).get(kind))
+
+
+def whole(row: JobFile | None) -> StoredFile | None:
+    """Where both its row and the file are there, and that is as long as the row says."""
     if row is None or not _is_whole(row):
         return None
     return StoredFile(

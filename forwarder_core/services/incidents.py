@@ -29,6 +29,8 @@ def note_failure(core: Core, tx: Tx, failed: Errand, error: StepFailed, now: dat
 
 
 def note_success(core: Core, tx: Tx, done: Errand, now: datetime) -> None:
+    if not incidents.has_open(tx):
+        return
     project = quotas.project_of(core, tx, done.destination)
     healed = healed_by(done, proxy=incidents.proxy_of(tx, done.job.id), project=project)
     incidents.close_healed(tx, healed, now, f"job {done.job.id} arrived")

@@ -49,7 +49,7 @@ def in_force(tx: Tx, platform: str) -> Limits:
 
 
 def of_platform(core: Core, platform: str) -> Limits:
-    with core.begin() as tx:
+    with core.read() as tx:
         return in_force(tx, platform)
 
 

@@ -34,11 +34,15 @@ def is_held(tuned: Tuned) -> bool:
 
 
 class Pacer:
-    """One dispatch. Ask `allows` of each job there is room for, tell `take` what starts, `settle` at the end."""
+    """One dispatch. Ask `allows` of each job there is room for, tell `take` what starts, `settle` at the end.
 
-    def __init__(self, core: Core, tx: Tx, now: datetime) -> None:
-        self._core, self._tx, self._now = core, tx, now
+    `connection_id`: it is about jobs of this connection alone.
+    """
+
+    def __init__(self, core: Core, tx: Tx, now: datetime, connection_id: int | None = None) -> None:
+        self._core, self._tx, self._now, self._only = core, tx, now, connection_id
         self._rules: dict[int, Rules] | None = None
+        self._has_counted = False
         self._days: dict[tuple[str, date], Day] = {}
         self._closed: dict[str, datetime] = {}
         self._last: dict[int, datetime] = {}
@@ -94,13 +98,14 @@ class Pacer:
 
     def _rules_of(self, connection_id: int) -> Rules | None:
         if self._rules is None:
-            self._load()
-        return (self._rules or {}).get(connection_id)
+            self._rules = pacing.rules(self._tx, self._only)
+        return self._rules.get(connection_id)
 
-    def _load(self) -> None:
-        self._rules = pacing.rules(self._tx)
+    def _count(self) -> None:
+        """What was used so far, at all destinations in question; it costs more the more posts a day has had."""
+        self._has_counted = True
         self._days, self._closed = ledger.days(self._tx, quotas.days_around(self._now), self._now)
-        spaced = {r.destination_id for r in self._rules.values() if pace.read(r.pace).spacing_s}
+        spaced = {r.destination_id for r in (self._rules or {}).values() if pace.read(r.pace).spacing_s}
         if spaced:
             self._last = pacing.last_posts(self._tx, sorted(spaced))
 
@@ -122,6 +127,8 @@ class Pacer:
         return known
 
     def _standing(self, rules: Rules) -> Standing:
+        if not self._has_counted:
+            self._count()
         own, *shared = self._scopes_of(rules)
         day = self._day(own)
         spacing = pace.read(rules.pace)
@@ -162,7 +169,7 @@ def may_start(core: Core, tx: Tx, job_id: int, now: datetime, tuned: Tuned, *, b
     connection_id, is_old, is_urgent, is_past = found
     if is_past:
         return True
-    pacer = Pacer(core, tx, now)
+    pacer = Pacer(core, tx, now, connection_id)
     job = Dispatch(job_id, 0, connection_id, 0, 0, 0, 0, is_old=is_old, is_urgent=is_urgent or by_hand)
     if ledger.has_place(tx, job_id, pacer.places_of(connection_id)):
         return pacer.window_is_open(job)

@@ -50,7 +50,6 @@ from forwarder_core.errors import (
 )
 from forwarder_core.services import confirming, drafting, limits, quotas, restoring, tunables
 from forwarder_core.services.carrying import Carrier, StepReport
-from forwarder_core.services.context import Core
 
 IRREVERSIBLE_S = 300.0  # longest an irreversible call may take, its timeouts included: the lease is renewed past it
 SEND_WITHIN_S = 30.0  # the call begins so soon after its lease was renewed, or not at all
@@ -71,13 +70,6 @@ _REFUSALS = (
     AccountDisabled,
     ChallengeRequired,
 )
-
-
-def published(core: Core, job_id: int) -> Publication | None:
-    """The job's publication where the destination has it already."""
-    with core.begin() as tx:
-        found = publications.latest_of(tx, job_id)
-    return found[0] if found and found[0].state.is_live else None
 
 
 def publish(carrier: Carrier, report: StepReport, errand: Errand, media: MediaFile, to: Destination) -> Published:

@@ -29,7 +29,7 @@ def fingerprint_of(core: Core, errand: Errand, path: Path, facts: Probe) -> byte
     None where posts are taken from that account by no connection (it costs 0.6 CPU-s), and where the pictures cannot
     be read: the transform says what is wrong with them.
     """
-    with core.begin() as tx:
+    with core.read() as tx:
         if not connections.has_source(tx, errand.destination.id):
             return None
     seen = _seen(core, path, facts)
@@ -49,7 +49,7 @@ def refuse_what_we_brought(
     """Raises SameVideo where the file is one we published at the source account, unless a person retried it since."""
     core, now = carrier.core, carrier.core.clock.now()
     most_ms = round(MOST_LENGTH_DIFFERENCE_S * 1000)
-    with core.begin() as tx:
+    with core.read() as tx:
         ours = publications.fingerprints_at(tx, errand.source.id, duration_ms, within_ms=most_ms)
     seen = _seen(core, path, facts or probe(path)) if ours else None
     if seen is None:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 import bcrypt
 
 from forwarder_core.db import people
+from forwarder_core.db.columns import storable
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.people import StoredSession, User
 from forwarder_core.errors import FieldError, Invalid, NotSignedIn
@@ -29,6 +30,7 @@ MOST_BYTES = 72  # bcrypt looks at no more
 LONGEST_SESSION = timedelta(days=90)  # however much it is used
 _TOUCH_EVERY = timedelta(seconds=60)
 _TICKET_LASTS = timedelta(minutes=5)
+_NAME_CHARS = 200  # of a name that somebody typed, kept with a failed try
 _COST = 12
 # Of nobody's password: checking it costs the same as checking a real one, so that time does not tell who exists.
 _NOBODY = "$2b$12$ELDh/S1t15N.XdEk28IfKOjnFufNNJMjJYagt6Kv9Q1AgxsJpOQFG"
@@ -84,7 +86,7 @@ def sign_in(
     Raises NotSignedIn, in the same words and the same time whether the user exists or not, SecondFactorNeeded where
     the password is right and a code is wanted that was not given, and TooManyRequests.
     """
-    username = _storable(username)
+    username = storable(username)[:_NAME_CHARS]
     with core.begin() as tx:
         guessing.count(core, tx, username, address)
         user = people.find_user(tx, username)
@@ -286,8 +288,3 @@ def _matches(password: str, hashed: str) -> bool:
 
 def _bytes(password: str) -> bytes:
     return password.encode("utf-8", "surrogatepass")
-
-
-def _storable(text: str) -> str:
-    """As PostgreSQL can keep it: no NUL, no lone surrogate, not endless."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:200]

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from forwarder_core.connectors.base import Published
-from forwarder_core.db import accounts
-from forwarder_core.db.engine import Tx
+from forwarder_core.connectors.base import Destination, Published
+from forwarder_core.db import accounts, attempts
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.jobs import Errand, Step
 from forwarder_core.egress import Exit
@@ -43,11 +42,11 @@ class Done:
 def fetch_post(carrier: Carrier) -> Done:
     with carrier.step(Step.FETCH) as report:
         errand = carrier.errand()
-        if publishing.published(carrier.core, errand.job.id):
+        if carrier.outset.live:
             report.info("Already published; nothing to fetch")
             return _done(carrier, errand, report)
-        exit_ = _exit(carrier, report, errand, errand.source)
-        source = exits.source(carrier.core, errand.source, exit_)
+        exit_ = _exit(carrier, errand, errand.source)
+        source = exits.source(carrier.core, errand.source, exit_, carrier.outset.tuned)
         with quotas.counted(carrier.core, errand.source, source):
             file = fetching.fetch(carrier, report, errand, source)
         recognizing.refuse_what_we_brought(carrier, report, errand, file.path, file.duration_ms, file.probe)
@@ -65,9 +64,9 @@ def fetch_post(carrier: Carrier) -> Done:
 def transform_video(carrier: Carrier) -> Done:
     with carrier.step(Step.TRANSFORM) as report:
         errand = carrier.errand()
-        if publishing.published(carrier.core, errand.job.id):
+        if carrier.outset.live:
             return _done(carrier, errand, report)
-        source = fetching.stored_file(carrier.core, errand.job.id, fetching.FETCHED)
+        source = fetching.whole(carrier.outset.files.get(fetching.FETCHED))
         if source is None:
             raise LocalFailed("The fetched file is not there any more; it is fetched again.")
         made = transforming.transform(carrier, report, errand, source)
@@ -85,16 +84,16 @@ def transform_video(carrier: Carrier) -> Done:
 def publish_video(carrier: Carrier) -> Done:
     with carrier.step(Step.PUBLISH) as report:
         errand = carrier.errand()
-        if publishing.published(carrier.core, errand.job.id):
+        if carrier.outset.live:
             report.info("Already published")
             return _done(carrier, errand, report)
-        media = transforming.rendition_of(carrier, errand.job.id)
+        media = transforming.rendition_of(carrier.outset.files)
         if media is None:
             raise LocalFailed("The rendition is not there any more; it is made again.")
         approving.ask_before_publishing(carrier.core, carrier.lease, errand)
-        exit_ = _exit(carrier, report, errand, errand.destination)
+        exit_ = _exit(carrier, errand, errand.destination)
         report.info("Uploading to %s (%s)", errand.destination.platform, errand.destination.alias)
-        to = exits.destination(carrier.core, errand.destination, exit_, connection_id=errand.job.connection_id)
+        to = _destination(carrier, errand, exit_)
         with quotas.counted(carrier.core, errand.destination, to):
             made = publishing.publish(carrier, report, errand, media, to)
         report.fact(bytes_sent=media.size_bytes)
@@ -105,11 +104,11 @@ def publish_video(carrier: Carrier) -> Done:
 def verify_publication(carrier: Carrier) -> Done:
     with carrier.step(Step.VERIFY) as report:
         errand = carrier.errand()
-        live = publishing.published(carrier.core, errand.job.id)
+        live = carrier.outset.live
         if live is None or live.remote_id is None:
             raise LocalFailed("There is no publication to verify.")
-        exit_ = _exit(carrier, report, errand, errand.destination)
-        to = exits.destination(carrier.core, errand.destination, exit_, connection_id=errand.job.connection_id)
+        exit_ = _exit(carrier, errand, errand.destination)
+        to = _destination(carrier, errand, exit_)
         with quotas.counted(carrier.core, errand.destination, to):
             seen = verifying.verify(carrier, report, Published(live.remote_id, live.remote_url or ""), to)
         done = _done(
@@ -126,8 +125,8 @@ def verify_publication(carrier: Carrier) -> Done:
     return done
 
 
-def _exit(carrier: Carrier, report: StepReport, errand: Errand, account: Account) -> Exit:
-    tx: Tx
+def _exit(carrier: Carrier, errand: Errand, account: Account) -> Exit:
+    """The way out of this step's calls, kept with the attempt."""
     now = carrier.core.clock.now()
     with carrier.core.begin() as tx:
         rests_until = accounts.rests_until(tx, account.id)
@@ -136,8 +135,15 @@ def _exit(carrier: Carrier, report: StepReport, errand: Errand, account: Account
             wait_s = (rests_until - now).total_seconds()
             raise RateLimited(f"{account.platform} wants {account.alias} left in peace.", retry_after_s=wait_s)
         chosen = exits.exit_of(carrier.core, tx, account, errand.proxy_id, job_id=errand.job.id)
-    report.fact(proxy=chosen.label, proxy_id=chosen.proxy.id if chosen.proxy else None)
+        proxy_id = chosen.proxy.id if chosen.proxy else None
+        attempts.note(tx, carrier.lease, proxy=chosen.label, proxy_id=proxy_id)
     return chosen
+
+
+def _destination(carrier: Carrier, errand: Errand, exit_: Exit) -> Destination:
+    """With the credential of the account that the connection names, its own where it names none."""
+    tuned = carrier.outset.tuned
+    return exits.destination(carrier.core, errand.destination, exit_, token_id=errand.token_id, tuned=tuned)
 
 
 def _done(

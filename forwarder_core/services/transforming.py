@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -13,6 +14,7 @@ from forwarder_core.connectors.base import MediaFile
 from forwarder_core.db.connections import transform_of
 from forwarder_core.domain.jobs import Errand
 from forwarder_core.domain.limits import MediaLimits
+from forwarder_core.domain.publications import JobFile
 from forwarder_core.domain.questions import Choice
 from forwarder_core.domain.transforms import TooLong, TransformOptions
 from forwarder_core.media import quality, reader, receipt
@@ -27,7 +29,7 @@ from forwarder_core.services import approving, templates
 from forwarder_core.services import limits as limits_service
 from forwarder_core.services.carrying import Carrier, StepReport
 from forwarder_core.services.context import Core
-from forwarder_core.services.fetching import StoredFile, keep_file, row_of, stored_file
+from forwarder_core.services.fetching import StoredFile, keep_file, row_of, whole
 
 RENDITION = "rendition"
 TOO_LONG = "too_long"  # the topic of the question about a video longer than its destination takes
@@ -54,7 +56,7 @@ def transform(carrier: Carrier, report: StepReport, errand: Errand, source: Stor
     """The rendition, made now or in an earlier attempt."""
     core = carrier.core
     store = MediaStore(core.media_root)
-    kept = stored_file(core, errand.job.id, RENDITION)
+    kept = whole(carrier.outset.files.get(RENDITION))
     if kept is not None and (media := _media_file(kept)).cover is not None:
         report.info("Already transformed in an earlier attempt (%.1f MB)", kept.size_bytes / 1e6)
         return media
@@ -130,8 +132,9 @@ def _options(carrier: Carrier, errand: Errand, facts: Probe, limits: MediaLimits
     return replace(options, too_long=TooLong(answer))
 
 
-def rendition_of(carrier: Carrier, job_id: int) -> MediaFile | None:
-    kept = stored_file(carrier.core, job_id, RENDITION)
+def rendition_of(files: Mapping[str, JobFile]) -> MediaFile | None:
+    """The one among the job's files, where it is whole."""
+    kept = whole(files.get(RENDITION))
     return None if kept is None else _media_file(kept)
 
 

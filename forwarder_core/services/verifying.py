@@ -11,7 +11,7 @@ import time
 from forwarder_core import crashpoints
 from forwarder_core.connectors.base import Destination, Published, Visibility
 from forwarder_core.errors import AlreadyPublished, MediaRejected, PolicyRejected, Retry, StepFailed
-from forwarder_core.services import publishing, tunables
+from forwarder_core.services import publishing
 from forwarder_core.services.carrying import Carrier, StepReport
 
 _UNSEEN = Visibility(is_live=False, is_final=False, privacy="unknown", duration_ms=None, detail="not looked at yet")
@@ -23,8 +23,7 @@ def verify(carrier: Carrier, report: StepReport, published: Published, to: Desti
     Raises MediaRejected, PolicyRejected and AlreadyPublished when it refused the post after all, and what a person
     must mend (a login, a challenge). Nothing is ever uploaded again for it.
     """
-    with carrier.core.begin() as tx:
-        tuned = tunables.read(tx)
+    tuned = carrier.outset.tuned
     deadline = time.monotonic() + tuned.number("verify.patience_s")
     crashpoints.at("verify.before")
     report.info("Verifying upload...")

@@ -15,8 +15,8 @@ from dagster._core.instance import InstanceRef
 from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 
 from forwarder_core.errors import ForwarderError
-from forwarder_core.services import fetching, forwarding, publishing, transforming, tunables
-from forwarder_core.services.carrying import Carrier
+from forwarder_core.services import transforming
+from forwarder_core.services.carrying import Carrier, Outset
 from forwarder_core.services.credentials import StoredCredentials
 from forwarder_pipelines import storage
 from forwarder_pipelines.assets.forward import CHAIN
@@ -41,15 +41,11 @@ def _ask_ours() -> None:
     core = this_core()
     try:
         core.clock.now()
-        with core.begin() as tx:
-            tunables.read(tx)
         Carrier(core, NOBODY, 0, "rehearsal").why_not()
-        publishing.published(core, NOBODY)
-        fetching.stored_file(core, NOBODY, fetching.FETCHED)
         with suppress(NoResultFound):
             StoredCredentials(core, NOBODY).read()
-        with suppress(NoResultFound):
-            forwarding.errand(core, NOBODY)
+        with suppress(NoResultFound), core.begin() as tx:
+            Outset.read(tx, NOBODY)
     finally:
         core.engine.dispose()
 

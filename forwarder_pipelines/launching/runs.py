@@ -1,6 +1,7 @@
-"""What a forked child does: execute a run as `dagster api execute_run` would, or close runs that died.
+"""What a child does: execute a run as `dagster api execute_run` would, or close runs that died.
 
-What lives here: Dagster's side of a child. What does not: the process around it (forking), the run after (succession).
+What lives here: Dagster's side of a child, of the warm launcher's or of a Celery worker's. What does not: the process
+around it (forking, celery_worker), the run after (succession).
 The fact to know: exit code 0 means that the run has its end in Dagster, well or badly; with any other the server has
 a second child write that end, so that a killed run is not shown as running until the monitor looks.
 """
@@ -34,10 +35,12 @@ class Outcome(StrEnum):
     UNFINISHED = "unfinished"
 
 
-def execute(instance: dg.DagsterInstance, records: Records, run_id: str) -> Outcome:
-    """Execute the run in this process. SIGTERM ends it: canceled if someone asked for that in Dagster, else failed."""
+def execute(instance: dg.DagsterInstance, records: Records | None, run_id: str) -> Outcome:
+    """Execute the run in this process. SIGTERM ends it: canceled if someone asked for that in Dagster, else failed.
+    Without `records` somebody else knows which process carries it."""
     with capture_interrupts():
-        records.write(run_id, Worker.me())
+        if records is not None:
+            records.write(run_id, Worker.me())
         with holding(instance):
             _execute(instance, run_id)
         return _outcome(instance, run_id)

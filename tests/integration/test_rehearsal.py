@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import NoResultFound
 
-from forwarder_core.services import fetching, publishing
+from forwarder_core.services.carrying import Outset
 from forwarder_core.services.context import open_core
 from forwarder_core.settings import Settings
 from forwarder_pipelines.launching import rehearsal
@@ -26,7 +27,7 @@ def test_a_run_finds_what_was_compiled_and_no_session(
     event.listen(
         core.engine, "before_cursor_execute", lambda *given: hits.append(given[4].cache_hit.name if given[4] else "")
     )
-    assert publishing.published(core, rehearsal.NOBODY) is None
-    assert fetching.stored_file(core, rehearsal.NOBODY, fetching.FETCHED) is None
-    assert hits == ["CACHE_HIT", "CACHE_HIT"]
+    with pytest.raises(NoResultFound), core.begin() as tx:
+        Outset.read(tx, rehearsal.NOBODY)
+    assert hits == ["CACHE_HIT"] * 4
     core.engine.dispose()

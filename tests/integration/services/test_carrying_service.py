@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.db import jobs
-from forwarder_core.db.tables import flow
+from forwarder_core.db.tables import flow, system
 from forwarder_core.domain.jobs import JobStatus, Step
 from forwarder_core.errors import Bug, Fenced, LocalFailed, NetworkFailed
-from forwarder_core.services import forwarding, tunables
+from forwarder_core.services import forwarding, journal, tunables
 from forwarder_core.services.carrying import Carrier
 from forwarder_core.services.context import Core
 from forwarder_core.simulator.testing import eventually
@@ -46,6 +48,63 @@ def test_a_step_tells_where_the_job_stands_and_how_long_it_took(carrier: Carrier
     (attempt,) = rows(carrier.core, flow.attempts)
     assert (attempt["bytes_fetched"], attempt["proxy"], attempt["state"]) == (7, "direct", "running")
     assert attempt["seconds"]["fetch_post"] >= 0 and attempt["seconds"]["cpu"] > 0
+
+
+@pytest.fixture
+def heard(core: Core) -> Iterator[Carrier]:
+    """One whose messages become rows."""
+    handler = journal.install(core)
+    job = add_job(core, add_connection(core))
+    made = Carrier(core, job, dispatch(core, job).dispatch_no, "run-1")
+    assert made.claim()
+    yield made
+    made.let_go()
+    logging.getLogger(journal.LOGGER).removeHandler(handler)
+
+
+def said(core: Core) -> list[str]:
+    return [str(row["text"]).partition(": ")[2] for row in sorted(rows(core, system.log_events), key=lambda r: r["id"])]
+
+
+def test_a_step_with_facts_and_messages_takes_two_transactions(heard: Carrier) -> None:
+    begun: list[object] = []
+    event.listen(heard.core.engine, "begin", begun.append)
+    with heard.step(Step.FETCH) as report:
+        report.info("Half of it")
+        report.fact(bytes_fetched=7)
+    assert len(begun) == 2
+    assert said(heard.core) == ["Status changed to 'running'", "Half of it"]
+    (line, _) = rows(heard.core, system.log_events)
+    assert line["connection_id"] == heard.errand().job.connection_id
+
+
+def test_a_message_no_database_takes_fails_no_step(heard: Carrier) -> None:
+    with heard.step(Step.FETCH) as report:
+        report.info("Sun\x00set \ud83d over the bay")
+    assert said(heard.core)[-1] == "Sunset  over the bay"
+
+
+def test_a_message_waits_for_a_second_at_most_and_no_warning_waits(heard: Carrier) -> None:
+    with heard.step(Step.FETCH) as report:
+        report.info("First")
+        eventually(lambda: "First" in said(heard.core))
+        report.info("Second")
+        journal.about(job_id=heard.lease.job_id).warning("Job: Look here")
+        assert said(heard.core)[-2:] == ["Second", "Look here"]
+
+
+def test_no_message_is_lost_with_the_transaction_that_took_it_along(heard: Carrier) -> None:
+    with pytest.raises(Fenced), heard.step(Step.FETCH) as report:
+        report.info("Half of it")
+        take_away(heard)
+    assert said(heard.core)[-2:] == ["Half of it", "it was taken from this worker, which stops"]
+
+
+def test_facts_are_kept_where_a_step_fails(carrier: Carrier) -> None:
+    with pytest.raises(NetworkFailed), carrier.step(Step.FETCH) as report:
+        report.fact(bytes_fetched=7)
+        raise NetworkFailed("Cut.")
+    assert rows(carrier.core, flow.attempts)[0]["bytes_fetched"] == 7
 
 
 def test_what_has_not_changed_is_written_rarely_and_notices_a_loss_all_the_same(carrier: Carrier) -> None:

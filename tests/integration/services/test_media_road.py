@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from forwarder_core.connectors.base import FetchedFile
+from forwarder_core.connectors.base import FetchedFile, MediaFile
 from forwarder_core.connectors.base import Page as Posts
+from forwarder_core.db import publications
 from forwarder_core.db.tables import flow
 from forwarder_core.domain.accounts import Account
 from forwarder_core.domain.jobs import JobStatus, Step, WaitReason
@@ -200,15 +201,20 @@ def test_an_upload_to_instagram_goes_on_elsewhere_with_the_cover_that_lies_besid
     assert reel["sha256"] == hashlib.sha256(folder.rendition.read_bytes()).hexdigest()
 
 
+def rendition_of(carrier: Carrier) -> MediaFile | None:
+    with carrier.core.begin() as tx:
+        return transforming.rendition_of(publications.files_of(tx, carrier.lease.job_id))
+
+
 def test_a_rendition_whose_cover_is_gone_is_made_again(core: Core, tmp_path: Path) -> None:
     carrier = fetched(core, Shelf([make_clip(tmp_path / "reel.mp4", size="720x1280", seconds=3.2)]))
     job = carrier.lease.job_id
     steps.transform_video(carrier)
     cover = MediaStore(core.media_root).folder(job).cover
     cover.unlink()
-    left = transforming.rendition_of(carrier, job)
+    left = rendition_of(carrier)
     assert left is not None and left.cover is None, "who sends it is not promised what is not there"
     steps.transform_video(carrier)
-    whole = transforming.rendition_of(carrier, job)
+    whole = rendition_of(carrier)
     assert whole is not None and whole.cover == cover and cover.read_bytes()[:3] == b"\xff\xd8\xff"
     carrier.let_go()

@@ -258,7 +258,7 @@ def test_a_connection_publishes_with_the_credential_it_names(real_core: Core, si
         tokens.remove(real_core, view.token.id, who="admin")
     StoredCredentials(real_core, account.id).change(lambda known: {**known, "refresh_token": "1//dead"})
     video = str(simulator.add_post("youtube", account.handle, seconds=1, width=90, height=160)["id"])
-    named = exits.destination(real_core, account, simulator.exit, connection_id=connection.id)
+    named = exits.destination(real_core, account, simulator.exit, token_id=changed.token_ref)
     assert named.verify(video).is_live
     with pytest.raises(AuthExpired):
         exits.destination(real_core, account, simulator.exit).verify(video)
