@@ -2,7 +2,7 @@
 
 The broker is the one dagster.yaml names, so a worker needs the same folder, image and database as the others, and
 nothing else. Everything is imported and asked once before the first child is forked, as in the warm launcher; a child
-carries run after run and keeps its sessions.
+carries run after run as one of the launcher's does (launching.runs), and keeps its sessions.
 The fact to know: signs of life come from the worker's own loop and leave no session behind: children are forked from
 this process between any two of them, and a session to the database must not have two ends.
 """
@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
 
 import dagster as dg
 from celery.signals import setup_logging, worker_ready  # type: ignore[import-untyped]
-from dagster._cli.api import _execute_run_command_body, _resume_run_command_body
 from dagster._core.instance import InstanceRef
-from dagster._grpc.types import ExecuteRunArgs, ResumeRunArgs
+from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import unpack_value
-from dagster_celery.config import TASK_EXECUTE_JOB_NAME, TASK_RESUME_JOB_NAME
+from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 from kombu.entity import Queue
 
 from forwarder_core import logs
@@ -31,8 +32,8 @@ from forwarder_core.services import heartbeats, recovery
 from forwarder_core.services.context import Core
 from forwarder_core.services.recovery import RunControl
 from forwarder_pipelines import storage
-from forwarder_pipelines.calm_storage import holding
 from forwarder_pipelines.celery_launcher import CeleryLauncher
+from forwarder_pipelines.launching import runs
 from forwarder_pipelines.launching.rehearsal import rehearse
 from forwarder_pipelines.launching.succession import MOST_RUNS, Standing
 from forwarder_pipelines.launching.warm import warm
@@ -41,7 +42,6 @@ from forwarder_pipelines.run_control import DagsterRunControl
 
 BEAT_EVERY_S = 10.0
 QUEUE = "dagster"
-Args = ExecuteRunArgs | ResumeRunArgs
 log = logging.getLogger("forwarder.worker")
 
 
@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
         "max-tasks-per-child": MOST_RUNS,
     }
     options = [f"--{name}={value}" for name, value in told.items()]
-    app.worker_main(["worker", *options, "--without-gossip", "--without-mingle"])
+    app.worker_main(["worker", *options, "--without-gossip", "--without-mingle", "--without-heartbeat"])
     return 0
 
 
@@ -81,16 +81,20 @@ def _queue(name: str) -> Any:
 
 
 def _take_runs(app: Any, child: Child) -> None:
-    """The two tasks, by upstream's names and arguments."""
+    """The task, by upstream's name and arguments."""
 
-    def task(name: str, argument: str, args: type[Args], body: Callable[..., int]) -> None:
-        def carry(**packed: Any) -> int:
-            return child.carry(unpack_value(packed[argument], as_type=args).run_id, body)
+    def carry(task: Any, execute_job_args_packed: Any) -> int:
+        run_id = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs).run_id
+        outcome = child.carry(run_id)
+        code = runs.UNFINISHED if outcome is runs.Outcome.UNFINISHED else runs.FINISHED
+        if reason := child.ends_because(outcome):
+            log.warning("After run %s this process takes no other: %s", run_id, reason)
+            if code == runs.FINISHED:  # said here, or Celery would take the end of the process for that of the run
+                task.backend.mark_as_done(task.request.id, code, task.request)
+            raise SystemExit(code)
+        return code
 
-        app.task(carry, name=name, track_started=True)
-
-    task(TASK_EXECUTE_JOB_NAME, "execute_job_args_packed", ExecuteRunArgs, _execute_run_command_body)
-    task(TASK_RESUME_JOB_NAME, "resume_job_args_packed", ResumeRunArgs, _resume_run_command_body)
+    app.task(carry, name=TASK_EXECUTE_JOB_NAME, bind=True, track_started=True)
 
 
 class Child:
@@ -102,21 +106,27 @@ class Child:
         self._instance: dg.DagsterInstance | None = None
         self._before: Standing | None = None
 
-    def carry(self, run_id: str, body: Callable[..., int]) -> int:
-        """Raises SystemExit after a run that left something behind: the worker notes it and forks another child."""
+    def carry(self, run_id: str) -> runs.Outcome:
         if self._instance is None or self._before is None:
             self._before, self._instance = Standing.now(), dg.DagsterInstance.from_ref(self._ref)
-        told = {"instance": self._instance, "run_id": run_id, "set_exit_code_on_failure": True}
-        with logs.forgetting(), holding(self._instance):
-            code = copy_context().run(body, write_stream_fn=_nobody_listens, **told)
-        if lost := self._before.lost():
-            log.warning("After run %s this process takes no other: %s", run_id, lost)
-            raise SystemExit(code)
-        return code
+        with logs.forgetting(), _same_ear():
+            return copy_context().run(runs.execute, self._instance, None, run_id)
+
+    def ends_because(self, outcome: runs.Outcome) -> str | None:
+        """Why it may carry no other run, in words: as a child of the warm launcher (launching.succession)."""
+        if outcome is not runs.Outcome.SUCCEEDED:
+            return f"it {outcome}"
+        return self._before.lost() if self._before is not None else None
 
 
-def _nobody_listens(event: dg.DagsterEvent) -> None:
-    """Events are rows."""
+@contextmanager
+def _same_ear() -> Iterator[None]:
+    """Dagster leaves SIGTERM as SIGINT is, which Celery's processes are deaf to: one could not be ended any more."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _begin(ref: InstanceRef) -> Callable[..., None]:

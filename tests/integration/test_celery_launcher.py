@@ -18,7 +18,6 @@ import pytest
 import yaml
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.launcher import WorkerStatus
-from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from test_launcher import until
 
 from forwarder_core.clock import ManualClock
@@ -36,7 +35,7 @@ NAME = "worker@here"
 class Desk:
     """An installation whose runs go to the worker."""
 
-    def __init__(self, home: Path, database_url: str) -> None:
+    def __init__(self, home: Path, database_url: str, backend: str = "") -> None:
         self.home, self.database_url = home, database_url
         folders = {"data_folder_in": str(home / "queue"), "data_folder_out": str(home / "queue")}
         for name in ("queue", "control", "results", "dagster"):
@@ -46,7 +45,7 @@ class Desk:
             "class": "CeleryLauncher",
             "config": {
                 "broker": "filesystem://",
-                "backend": f"file://{home / 'results'}",
+                "backend": backend or f"file://{home / 'results'}",
                 "config_source": {
                     "broker_transport_options": {**folders, "control_folder": str(home / "control")},
                     "result_expires": 604800,
@@ -87,10 +86,11 @@ class Desk:
         self.instance.launch_run(run.run_id, workspace=None)  # type: ignore[arg-type]  # this launcher asks for none
         return run.run_id
 
-    def carry(self, job: dg.JobDefinition, note: str) -> None:
+    def carry(self, job: dg.JobDefinition, note: str) -> str:
         run_id = self.launch(job, note=note)
         until(lambda: self.run(run_id).is_finished, 60)
         assert self.status(run_id) is dg.DagsterRunStatus.SUCCESS
+        return run_id
 
     def seen(self, note: str) -> dict[str, Any]:
         """What a run wrote down of its process."""
@@ -141,8 +141,9 @@ def test_a_worker_executes_is_seen_terminated_and_missed(
         second = desk.seen("second")
         assert second["pid"] == first["pid"], "one process carries run after run"
         assert second["left_behind"] == [None, "", launcher_jobs.LEFT_BEHIND], "and nothing of one reaches the next"
-        desk.carry(launcher_jobs.leave_job, note="a folder")
+        leaving = desk.carry(launcher_jobs.leave_job, note="a folder")
         desk.carry(launcher_jobs.look_job, note=str(desk.home / "third"))
+        assert desk.health(leaving) is WorkerStatus.SUCCESS, "its process ended after it, and not before"
         assert desk.seen("third")["pid"] != first["pid"], "what cannot be put back ends its process"
 
         stopped = desk.launch(launcher_jobs.wait_job, seconds=60)
@@ -150,6 +151,10 @@ def test_a_worker_executes_is_seen_terminated_and_missed(
         assert desk.instance.run_launcher.terminate(stopped)
         until(lambda: desk.run(stopped).is_finished)
         assert desk.status(stopped) is dg.DagsterRunStatus.CANCELED, "and not failed: nobody is told of a failure"
+        desk.carry(launcher_jobs.look_job, note=str(desk.home / "fourth"))
+        assert desk.seen("fourth")["pid"] != desk.seen("third")["pid"], (
+            "a process that was told to end carries no other"
+        )
 
         orphaned = desk.launch(launcher_jobs.wait_job, seconds=60)
         until(lambda: desk.status(orphaned) is dg.DagsterRunStatus.STARTED)
@@ -163,17 +168,15 @@ def test_a_worker_executes_is_seen_terminated_and_missed(
 
 def test_a_result_the_broker_lost_fails_no_run(desk: Desk) -> None:
     run_id = desk.launch(launcher_jobs.look_job, note=str(desk.home / "note"))
-    assert DAGSTER_CELERY_TASK_ID_TAG in desk.run(run_id).tags
     assert desk.health(run_id) is WorkerStatus.RUNNING
 
 
-def test_resuming_sends_what_the_task_takes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Upstream sends the argument of the other task, and every resumed run fails."""
-    run_id, sent = desk.launch(launcher_jobs.look_job, note=str(desk.home / "note")), list[Any]()
-    launcher = desk.instance.run_launcher
-    monkeypatch.setattr(launcher, "_launch_celery_task_run", lambda **given: sent.append(given["task_signature"]))
-    launcher.resume_run(type("Context", (), {"dagster_run": desk.run(run_id)})())  # type: ignore[arg-type]
-    assert list(sent[0].kwargs) == ["resume_job_args_packed"]
+def test_a_run_is_handed_over_where_results_cannot_be_kept(tmp_path: Path, database_url: str) -> None:
+    """The daemon asks for a result when it must know, and listens for none."""
+    desk = Desk(tmp_path, database_url, backend="redis://127.0.0.1:1/0")
+    desk.launch(launcher_jobs.look_job, note=str(desk.home / "note"))
+    desk.instance.dispose()
+    assert len(list((desk.home / "queue").iterdir())) == 1
 
 
 def test_the_time_a_machine_may_be_silent_is_longer_than_its_beat() -> None:
