@@ -2,7 +2,8 @@
 
 A tick is a thread, a call to the code server and six statements, and a stack at rest was made of little else. Every
 five seconds the daemon looks which sensors are past their minimum interval: to that question one of ours is added, for
-all sensors at once; and to that of its queue, which comes every second, one that reads no runs.
+all sensors at once; and to that of its queue, which comes every second, one that reads no runs. A run that a sensor of
+this daemon asks for waits for no such second: it wakes the queue.
 The fact to know: this spares ticks and delays none. What a sensor acts on lets it tick within the same five seconds;
 each ticks every `REST_S` anyway, as its sign of life; and while our database cannot be asked, all tick as Dagster would
 have them.
@@ -15,7 +16,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, wraps
 from typing import Any
 
@@ -31,6 +32,8 @@ from forwarder_pipelines.calm_storage import CalmRunStorage
 WATCH_SHARDS = 2
 REST_S = 45.0  # health calls a sensor silent after two minutes
 _GOOD_FOR_S = 2.0  # the daemon asks once more in the thread that ticks
+_QUEUE_S = 1.0  # between two looks at a queue into which nobody of this process put anything
+_GATHER_S = 0.1  # a tick asks for run after run
 _DAEMON = "dagster._daemon.cli"  # loaded in a daemon, and in what is forked from the same stem
 
 log = logging.getLogger("forwarder.daemon")
@@ -44,9 +47,12 @@ def ask_first() -> None:
     if not isinstance(sensors.is_under_min_interval, Sparing):
         sensors.is_under_min_interval = Sparing(sensors.is_under_min_interval, sensors.get_elapsed, _look)
     queue: Any = importlib.import_module("dagster._daemon.run_coordinator.queued_run_coordinator_daemon")
-    daemon = queue.QueuedRunCoordinatorDaemon
+    daemon, asked = queue.QueuedRunCoordinatorDaemon, queue.QueuedRunCoordinator
     if not hasattr(daemon._get_runs_to_dequeue, "__wrapped__"):
+        queued = threading.Event()
         daemon._get_runs_to_dequeue = _unless_empty(daemon._get_runs_to_dequeue)
+        daemon.core_loop = _woken_by(queued, daemon.core_loop)
+        asked.submit_run = _waking(queued, asked.submit_run)
 
 
 def watch_name(shard: int) -> str:
@@ -117,3 +123,36 @@ def _unless_empty(read: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
         return read(daemon, instance, *more, **named)
 
     return runs_to_dequeue
+
+
+def _woken_by(queued: threading.Event, core_loop: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """Between two readings of the queue Dagster waits for its own end: for a queued run as well, here."""
+
+    @wraps(core_loop)
+    def loop(daemon: Any, context: Any, shutdown: threading.Event) -> Iterator[Any]:
+        daemon.interval_seconds = _GATHER_S
+        yield from core_loop(daemon, context, _Pause(queued))
+
+    return loop
+
+
+def _waking(queued: threading.Event, submit: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(submit)
+    def submit_run(coordinator: Any, *more: Any) -> Any:
+        run = submit(coordinator, *more)
+        queued.set()
+        return run
+
+    return submit_run
+
+
+class _Pause:
+    """In the place of the event that ends the loop: the daemon that drives it looks at that one after each pause."""
+
+    def __init__(self, queued: threading.Event) -> None:
+        self._queued = queued
+
+    def wait(self, _timeout_s: float) -> None:
+        if self._queued.wait(_QUEUE_S):
+            self._queued.clear()
+            time.sleep(_GATHER_S)

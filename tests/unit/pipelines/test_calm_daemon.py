@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import dagster as dg
 import pytest
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorStatus,
@@ -34,7 +37,12 @@ HERE = RemoteRepositoryOrigin(GrpcServerCodeLocationOrigin("127.0.0.1", port=1),
 @pytest.fixture
 def dagsters(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Dagster as it comes, and put back as it was."""
-    for module, name in ((sensors, "is_under_min_interval"), (QueuedRunCoordinatorDaemon, "_get_runs_to_dequeue")):
+    for module, name in (
+        (sensors, "is_under_min_interval"),
+        (QueuedRunCoordinatorDaemon, "_get_runs_to_dequeue"),
+        (QueuedRunCoordinatorDaemon, "core_loop"),
+        (QueuedRunCoordinator, "submit_run"),
+    ):
         own = getattr(module, name)
         own = own._is_early if isinstance(own, calm_daemon.Sparing) else getattr(own, "__wrapped__", own)
         monkeypatch.setattr(module, name, own)
@@ -123,3 +131,48 @@ def test_a_queue_is_read_where_there_is_something_in_it(monkeypatch: pytest.Monk
     instance = SimpleNamespace(run_storage=object.__new__(CalmRunStorage))
     read = calm_daemon._unless_empty(lambda daemon, instance, config: [config])
     assert read(None, instance, "a run") == (["a run"] if has_queued else [])
+
+
+def test_a_run_that_is_asked_for_here_wakes_the_queue(dagsters: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calm_daemon, "_QUEUE_S", 3600.0)
+    read, over = threading.Semaphore(0), threading.Event()
+
+    def read_queue(daemon: object, context: object) -> Iterator[None]:
+        read.release()
+        yield None
+
+    monkeypatch.setattr(QueuedRunCoordinatorDaemon, "run_iteration", read_queue)
+
+    def drive() -> None:
+        core_loop: Any = QueuedRunCoordinatorDaemon(interval_seconds=3600).core_loop
+        for _ in core_loop(None, over):
+            if over.is_set():
+                return
+
+    thread = threading.Thread(target=drive, daemon=True)
+    thread.start()
+    try:
+        assert read.acquire(timeout=30)
+        for _ in range(2):  # the second one, too: the first left the bell silent
+            _submit()
+            assert read.acquire(timeout=30), "it waits for its hour to pass"
+    finally:
+        over.set()
+        _submit()
+        thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+class _Runs:
+    """Of Dagster's instance, what its queue asks: it has every run."""
+
+    def get_run_by_id(self, run_id: str) -> SimpleNamespace:
+        return SimpleNamespace(run_id=run_id, status=dg.DagsterRunStatus.QUEUED)
+
+
+def _submit() -> None:
+    """A run that is queued already, which Dagster leaves as it is."""
+    coordinator: Any = QueuedRunCoordinator()
+    runs: Any = _Runs()
+    coordinator.register_instance(runs)
+    coordinator.submit_run(SimpleNamespace(dagster_run=runs.get_run_by_id("1")))
