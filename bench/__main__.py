@@ -12,7 +12,7 @@ from collections.abc import Mapping
 BENCHES: Mapping[str, str] = {
     **{name: name for name in ("analytics", "anomalies", "api", "burst", "celery", "detect", "fingerprint", "forward")},
     "history": "aged",
-    **{name: name for name in ("idle", "latency", "soak", "ui", "video")},
+    **{name: name for name in ("idle", "latency", "pooled", "soak", "ui", "video")},
 }
 _OF_ANY_LENGTH = ("analytics", "history", "ui")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import text
 
-from bench import worker
+from bench import pooler, worker
 from bench.figures import cpu_of
 from forwarder_core import db
 from forwarder_core.cli.demo import stage_of
@@ -63,7 +63,7 @@ class Stack:
     core: Core
     world: ControlClient
     postmaster: int
-    beside: Mapping[str, int] = field(default_factory=dict)  # pids of what is no part: broker and worker
+    beside: Mapping[str, int] = field(default_factory=dict)  # pids of what is no part: broker and worker, pooler
 
     def usage(self) -> Usage:
         pids = self._parts()
@@ -109,9 +109,11 @@ class Stack:
 
 
 @contextmanager
-def running(parts: Collection[Part] = WITHOUT_DOOR, launcher: Launcher = Launcher.LOCAL) -> Iterator[Stack]:
+def running(
+    parts: Collection[Part] = WITHOUT_DOOR, launcher: Launcher = Launcher.LOCAL, *, is_pooled: bool = False
+) -> Iterator[Stack]:
     """A stack of these parts against simulated platforms, with its administrator's password made up. By Celery its runs
-    are on one worker with a folder of its own, beside a Redis."""
+    are on one worker with a folder of its own, beside a Redis. `is_pooled`: its PostgreSQL is behind a PgBouncer."""
     with ExitStack() as up:
         home = Path(
             up.enter_context(tempfile.TemporaryDirectory(prefix="forwarder-bench-", ignore_cleanup_errors=True))
@@ -122,11 +124,16 @@ def running(parts: Collection[Part] = WITHOUT_DOOR, launcher: Launcher = Launche
         site = up.enter_context(worker.site(home)) if launcher is Launcher.CELERY else None
         if site is not None:
             settings, env = site.settings(settings), site.env
+        pool = up.enter_context(pooler.before(home)) if is_pooled else None
+        if pool is not None:
+            settings = settings.model_copy(update={"database_url": pool.database_url})
         plan = Plan(settings=settings, mode="demo", parts=parts, ports=ports, env=env)
         brought_up = up.enter_context(bring_up(plan, prepare=lambda _, made: _migrate(made), report=lambda line: None))
         stage = stage_of(brought_up)
         up.callback(stage.core.engine.dispose)
-        beside = up.enter_context(worker.working(site, brought_up, stage.core)) if site else {}
+        beside = dict(up.enter_context(worker.working(site, brought_up, stage.core))) if site else {}
+        if pool is not None:
+            beside["pgbouncer"] = pool.pid
         yield Stack(brought_up, stage.core, stage.world, _postmaster(brought_up), beside)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from bench import worker
+from bench import pooler, worker
 from bench.__main__ import _OF_ANY_LENGTH, BENCHES
 from bench.figures import percentile, row
 from forwarder_core.cli.worker_hosts import HostsImpossible
@@ -25,8 +28,14 @@ def test_a_row_is_of_medians_and_their_ratio() -> None:
     assert percentile(range(1, 101), 0.95) == 96
 
 
-def test_a_bench_by_celery_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(HostsImpossible, match="no redis-server") as told, worker.site(tmp_path):
+@pytest.mark.parametrize(("needs", "program"), [(worker.site, "redis-server"), (pooler.before, "pgbouncer")])
+def test_a_bench_says_which_program_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    needs: Callable[[Path], AbstractContextManager[object]],
+    program: str,
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    with pytest.raises(HostsImpossible, match=f"no {program}") as told, needs(tmp_path):
         pass
-    assert "apt-get install redis-server" in told.value.action
+    assert f"apt-get install {program}" in told.value.action
