@@ -22,6 +22,7 @@ from bench.script import Cost, PlainScript, bare_ffmpeg, make_clip
 from forwarder_core.db import accounts
 from forwarder_core.services import tunables
 from forwarder_core.simulator.drill import Author, Ground, Lane, lay_lanes
+from forwarder_pipelines.launching.children import IDLE_S
 
 AT_ONCE = (1, 5, 15)
 LANES = 5
@@ -30,7 +31,7 @@ TUNED = {"dispatch.max_running": max(AT_ONCE), "dispatch.per_destination": 3, "d
 SHAPES = {"compliant": (1080, 1920), "encoded": (1280, 720)}
 _PATIENCE_S = 1_200.0
 _LOOK_S = 0.07  # for each post: every look takes of the two cores what the forwards are measured with
-_LAST_END_S = 2.0  # a run's process ends after its job, and is counted with its parent
+_LAST_END_S = IDLE_S + 2.0  # a process that carried runs ends after it waited for another, which costs too
 _WARM_POSTS = 3
 _CORES = 2
 _MOST_ON_TOP_S, _LEAST_A_MINUTE, _MOST_BESIDE_FFMPEG = 0.5, 60.0, 1.1
