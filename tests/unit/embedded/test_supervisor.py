@@ -133,6 +133,14 @@ def test_a_child_that_ignores_the_signal_is_killed_with_its_own_children(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_wait(tmp_path: Path, supervisor: Supervisor, number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_DFL)  # under `nohup` a hang-up is ignored, which the supervisor respects
+    try:
+        _end_by(number, tmp_path, supervisor)
+    finally:
+        signal.signal(number, before)
+
+
+def _end_by(number: signal.Signals, tmp_path: Path, supervisor: Supervisor) -> None:
     with supervisor.running():
         supervisor.start(Process(name="child", command=python(tmp_path, SLEEP)))
         pids = supervisor.pids
