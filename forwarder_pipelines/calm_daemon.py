@@ -3,7 +3,7 @@
 A tick is a thread, a call to the code server and six statements, and a stack at rest was made of little else. Every
 five seconds the daemon looks which sensors are past their minimum interval: to that question one of ours is added, for
 all sensors at once; and to that of its queue, which comes every second, one that reads no runs. A run that a sensor of
-this daemon asks for waits for no such second: it wakes the queue.
+this daemon asks for waits for no such second: it wakes the queue; but of many only some begin at once.
 The fact to know: this spares ticks and delays none. What a sensor acts on lets it tick within the same five seconds;
 each ticks every `REST_S` anyway, as its sign of life; and while our database cannot be asked, all tick as Dagster would
 have them.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import threading
 import time
@@ -34,6 +35,7 @@ REST_S = 45.0  # health calls a sensor silent after two minutes
 _GOOD_FOR_S = 2.0  # the daemon asks once more in the thread that ticks
 _QUEUE_S = 1.0  # between two looks at a queue into which nobody of this process put anything
 _GATHER_S = 0.1  # a tick asks for run after run
+AT_ONCE = 2 * (os.cpu_count() or 1)  # runs begun in a second: fifteen on two cores would take each a new process
 _DAEMON = "dagster._daemon.cli"  # loaded in a daemon, and in what is forked from the same stem
 
 log = logging.getLogger("forwarder.daemon")
@@ -50,7 +52,7 @@ def ask_first() -> None:
     daemon, asked = queue.QueuedRunCoordinatorDaemon, queue.QueuedRunCoordinator
     if not hasattr(daemon._get_runs_to_dequeue, "__wrapped__"):
         queued = threading.Event()
-        daemon._get_runs_to_dequeue = _unless_empty(daemon._get_runs_to_dequeue)
+        daemon._get_runs_to_dequeue = _some_at_once(daemon._get_runs_to_dequeue)
         daemon.core_loop = _woken_by(queued, daemon.core_loop)
         asked.submit_run = _waking(queued, asked.submit_run)
 
@@ -114,13 +116,22 @@ def _look() -> ForSensors | None:
         return None
 
 
-def _unless_empty(read: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+def _some_at_once(
+    read: Callable[..., list[Any]], monotonic: Callable[[], float] = time.monotonic
+) -> Callable[..., list[Any]]:
+    """The most urgent; what waits besides comes a second later, when the first may have a process to hand on."""
+    begun: list[float] = []
+
     @wraps(read)
     def runs_to_dequeue(daemon: Any, instance: Any, *more: Any, **named: Any) -> list[Any]:
-        storage = instance.run_storage
-        if isinstance(storage, CalmRunStorage) and not storage.has_queued():
+        now, storage = monotonic(), instance.run_storage
+        begun[:] = [at for at in begun if now - at < _QUEUE_S]
+        room = AT_ONCE - len(begun)
+        if room <= 0 or (isinstance(storage, CalmRunStorage) and not storage.has_queued()):
             return []
-        return read(daemon, instance, *more, **named)
+        runs = read(daemon, instance, *more, **named)[:room]
+        begun.extend(now for _ in runs)
+        return runs
 
     return runs_to_dequeue
 

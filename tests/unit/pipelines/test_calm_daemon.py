@@ -129,8 +129,21 @@ def test_where_it_cannot_be_asked_or_a_sensor_is_not_known_it_ticks(
 def test_a_queue_is_read_where_there_is_something_in_it(monkeypatch: pytest.MonkeyPatch, has_queued: bool) -> None:
     monkeypatch.setattr(CalmRunStorage, "has_queued", lambda storage: has_queued)
     instance = SimpleNamespace(run_storage=object.__new__(CalmRunStorage))
-    read = calm_daemon._unless_empty(lambda daemon, instance, config: [config])
+    read = calm_daemon._some_at_once(lambda daemon, instance, config: [config])
     assert read(None, instance, "a run") == (["a run"] if has_queued else [])
+
+
+def test_of_many_runs_the_most_urgent_begin_first_and_some_in_each_second() -> None:
+    at_once, at = calm_daemon.AT_ONCE, [100.0]
+    queue = list(range(2 * at_once + 1))
+    read = calm_daemon._some_at_once(lambda daemon, instance: list(queue), lambda: at[0])
+    begun: list[tuple[float, int]] = []
+    for second in (100.0, 100.4, 101.0, 101.9, 102.0):
+        at[0] = second
+        found = read(None, SimpleNamespace(run_storage=None))
+        del queue[: len(found)]
+        begun += [(second, run) for run in found]
+    assert begun == [(100.0 + run // at_once, run) for run in range(2 * at_once + 1)]
 
 
 def test_a_run_that_is_asked_for_here_wakes_the_queue(dagsters: None, monkeypatch: pytest.MonkeyPatch) -> None:
