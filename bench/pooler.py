@@ -5,6 +5,7 @@ Needs `pgbouncer`, and says so. The fact to know: it hands out whole sessions; t
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -58,7 +59,8 @@ def before(home: Path) -> Iterator[Pooler]:
         names.write_text(f'"{url.username}" "{url.password}"\n')
         told.write_text(_SETTINGS.format(host=LOOPBACK, server=url.port, port=port, names=names, most=_MOST_SESSIONS))
         own = url.set(port=port).render_as_string(hide_password=False)
-        process = subprocess.Popen([program, "-q", "-u", "nobody", str(told)])  # as root it does not run
+        somebody = ("-u", "nobody") if os.geteuid() == 0 else ()  # as root it does not run
+        process = subprocess.Popen([program, "-q", *somebody, str(told)])
         try:
             if not wait_until(lambda: _answers(own), _STARTS_WITHIN_S):
                 raise HostsImpossible("The pgbouncer does not start.", action="See what it said above.")

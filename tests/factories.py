@@ -22,7 +22,7 @@ from forwarder_core.db.engine import Tx, connect
 from forwarder_core.db.tables import flow, metadata
 from forwarder_core.domain.accounts import Account, Rights
 from forwarder_core.domain.connections import Connection, type_of
-from forwarder_core.domain.jobs import Dispatch, Job, Lease
+from forwarder_core.domain.jobs import Dispatch, Errand, Job, Lease
 from forwarder_core.domain.posts import SeenPost
 from forwarder_core.services import accounts as accounts_service
 from forwarder_core.services import forwarding
@@ -160,6 +160,11 @@ def add_job(core: Core, connection: Connection, post_id: int | None = None, **va
         if values:
             tx.execute(update(flow.jobs).where(flow.jobs.c.id == made).values(**values))
     return made
+
+
+def errand_of(core: Core, job_id: int) -> Errand:
+    with core.begin() as tx:
+        return jobs.errand(tx, job_id)
 
 
 def job_of(core: Core, job_id: int) -> Job:

@@ -176,7 +176,7 @@ def close(
     """End the attempt with the job in `status`; False = fenced. `also`: wait_reason, next_attempt_at, retries_used …"""
     ended = (
         update(jobs)
-        .where(*_held(lease))
+        .where(*_IS_OURS)
         .values(
             status=status,
             lease_until=None,
@@ -189,7 +189,7 @@ def close(
             **also,
         )
     )
-    if tx.execute(ended).rowcount != 1:
+    if tx.execute(ended, _fence(lease)).rowcount != 1:
         return False
     ended_as = attempt_state or ("success" if status is JobStatus.SUCCESS else "failed")
     attempts_db.end(tx, lease.attempt_id, ended_as, now, failure)
@@ -296,10 +296,6 @@ def _said(failure: Failure | None) -> dict[str, str]:
 
 def _fence(lease: Lease) -> dict[str, int]:
     return {"its_id": lease.job_id, "its_fence": lease.fence}
-
-
-def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
-    return (jobs.c.id == lease.job_id, jobs.c.fence == lease.fence, jobs.c.status == JobStatus.RUNNING)
 
 
 # ---- reading ----------------------------------------------------------------------------------------------------

@@ -139,11 +139,8 @@ def mute(tx: Tx, kinds: Collection[str]) -> int:
     return tx.execute(update(outbox).where(unwanted).values(state=MessageState.MUTED)).rowcount
 
 
-def has_due(tx: Tx, now: datetime) -> bool:
-    return bool(tx.execute(select(any_due(now))).scalar_one())
-
-
 def any_due(now: datetime) -> ColumnElement[bool]:
+    """Does anything lie here to be sent or put off by now?"""
     return select(outbox.c.id).where(_is_due(now)).exists()
 
 

@@ -172,7 +172,7 @@ def any_open(kind: Kind) -> ColumnElement[bool]:
     return select(requests.c.id).where(_OWN, requests.c.kind == kind, _OPEN).exists()
 
 
-def to_launch(kind: Kind, now: datetime) -> Select[tuple[int]]:
+def to_launch(kind: Kind, now: datetime) -> Select[int]:
     """Those that wait for a run, and of which nobody was told just now."""
     is_queued = requests.c.state == RequestState.QUEUED
     return select(requests.c.id).where(_OWN, requests.c.kind == kind, is_queued, ~_is_stamped(now))

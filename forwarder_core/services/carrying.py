@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -157,7 +157,8 @@ class Carrier:
 
     def _fail(self, report: StepReport, error: StepFailed) -> None:
         if self._lease is not None and not self._fenced.is_set():
-            report.keep_facts()
+            with suppress(SQLAlchemyError):  # figures; why it failed is written in any case
+                report.keep_facts()
             failing.fail(self.core, self._lease, error)
         self._ended.set()
 

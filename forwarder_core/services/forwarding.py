@@ -17,7 +17,7 @@ from forwarder_core import crashpoints
 from forwarder_core.db import accounts, dispatch, jobs, publications, schema
 from forwarder_core.db import pacing as pacing_rows
 from forwarder_core.db.engine import Tx
-from forwarder_core.domain.jobs import STOPPED, TERMINATED, Dispatch, Errand, JobStatus, Lease
+from forwarder_core.domain.jobs import STOPPED, TERMINATED, Dispatch, JobStatus, Lease
 from forwarder_core.domain.publications import PublicationState
 from forwarder_core.errors import Fenced
 from forwarder_core.services import alerting, breakers, challenges, confirming, disk, incidents, pacing, tunables
@@ -149,11 +149,6 @@ def renew(core: Core, lease: Lease) -> float:
         if not jobs.renew(tx, lease, core.clock.now() + timedelta(seconds=lease_s)):
             raise Fenced(f"Job {lease.job_id} is carried by another worker now.")
     return lease_s
-
-
-def errand(core: Core, job_id: int) -> Errand:
-    with core.begin() as tx:
-        return jobs.errand(tx, job_id)
 
 
 def succeed(core: Core, lease: Lease) -> None:

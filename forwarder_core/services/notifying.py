@@ -78,12 +78,6 @@ class _Taken:
         return messages.render_surely(self.first.kind, self.first.payload, self.frame)
 
 
-def has_due(core: Core) -> bool:
-    """Does anything lie in the outbox to be sent or put off by now?"""
-    with core.begin() as tx:
-        return outbox.has_due(tx, core.clock.now())
-
-
 def send_due(core: Core, sender: Sender, pace: Pace, *, is_stopping: Callable[[], bool] = lambda: False) -> Round:
     """Send what is due, one message after the other, until nothing is left or Telegram wants a pause."""
     now = core.clock.now()

@@ -7,7 +7,7 @@ import pytest
 from forwarder_core.db import events
 from forwarder_core.db.tables.roads import telegram_updates
 from forwarder_core.errors import AwaitingAnswer
-from forwarder_core.services import approving, forwarding, telegram_settings
+from forwarder_core.services import approving, telegram_settings
 from forwarder_core.services.context import Core
 from tests import factories
 from tests.integration.alerts.outgoing import CHANNEL, TOKEN
@@ -77,7 +77,7 @@ async def test_mail_settings_never_tell_the_password(core: Core) -> None:
 async def test_a_question_is_shown_and_answered(core: Core) -> None:
     job = factories.add_job(core, factories.add_connection(core, publish_options={"approval": True}))
     with pytest.raises(AwaitingAnswer):
-        approving.ask_before_publishing(core, factories.claimed(core, job), forwarding.errand(core, job))
+        approving.ask_before_publishing(core, factories.claimed(core, job), factories.errand_of(core, job))
     async with api_client(core) as client:
         (waiting,) = (await client.get("/api/approvals")).json()["items"]
         assert (waiting["job_id"], [c["word"] for c in waiting["choices"]]) == (job, ["approve", "reject"])

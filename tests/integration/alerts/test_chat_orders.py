@@ -15,7 +15,7 @@ from forwarder_core.db.tables.system import outbox
 from forwarder_core.domain.jobs import JobStatus
 from forwarder_core.domain.publications import PublicationState
 from forwarder_core.errors import AwaitingAnswer, ChallengeRequired, Forbidden, MediaRejected
-from forwarder_core.services import approving, commanding, failing, forwarding, listening, notifying, telegram_settings
+from forwarder_core.services import approving, commanding, failing, listening, notifying, telegram_settings
 from forwarder_core.services.context import Core
 from forwarder_core.services.listening import Patience
 from forwarder_core.services.notifying import Pace
@@ -144,7 +144,7 @@ def test_the_buttons_of_an_approval_answer_it_and_the_message_says_so(
 ) -> None:
     job = factories.add_job(ready, factories.add_connection(ready, publish_options={"approval": True}))
     with pytest.raises(AwaitingAnswer):
-        approving.ask_before_publishing(ready, factories.claimed(ready, job), forwarding.errand(ready, job))
+        approving.ask_before_publishing(ready, factories.claimed(ready, job), factories.errand_of(ready, job))
     with telegram_settings.open_sender(ready) as sender:
         notifying.send_due(ready, sender, Pace())
         (question,) = sim.telegram()

@@ -29,7 +29,7 @@ def asked(core: Core, **ends: Account) -> int:
 def ask_again(core: Core, job: int) -> None:
     lease = factories.claimed(core, job)
     with pytest.raises(AwaitingAnswer):
-        approving.ask_before_publishing(core, lease, forwarding.errand(core, job))
+        approving.ask_before_publishing(core, lease, factories.errand_of(core, job))
 
 
 def test_a_job_that_asks_pauses_with_one_alert_and_its_worker_may_write_no_more(core: Core) -> None:
@@ -106,5 +106,5 @@ def test_a_publication_that_was_begun_is_not_held_up(core: Core) -> None:
     lease = factories.claimed(core, job)
     factories.add_publication(core, job)
 
-    approving.ask_before_publishing(core, lease, forwarding.errand(core, job))
+    approving.ask_before_publishing(core, lease, factories.errand_of(core, job))
     assert factories.job_of(core, job).status is JobStatus.RUNNING

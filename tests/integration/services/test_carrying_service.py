@@ -107,6 +107,13 @@ def test_facts_are_kept_where_a_step_fails(carrier: Carrier) -> None:
     assert rows(carrier.core, flow.attempts)[0]["bytes_fetched"] == 7
 
 
+def test_a_failure_is_written_down_where_its_facts_cannot_be(carrier: Carrier) -> None:
+    with pytest.raises(NetworkFailed), carrier.step(Step.FETCH) as report:
+        report.fact(bytes_fetched=2**80)  # more than the column takes
+        raise NetworkFailed("Cut.")
+    assert rows(carrier.core, flow.attempts)[0]["error_code"] == NetworkFailed.code
+
+
 def test_what_has_not_changed_is_written_rarely_and_notices_a_loss_all_the_same(carrier: Carrier) -> None:
     with pytest.raises(Fenced), carrier.step(Step.TRANSFORM) as report:
         second_ago = report._said_at = report._said_at - 1.0

@@ -35,6 +35,7 @@ from tests.factories import (
     add_job,
     add_post,
     change_row,
+    errand_of,
     job_of,
     later,
     rows,
@@ -321,7 +322,7 @@ def test_what_was_published_before_a_new_aim_stays_where_it_is(lane: Lane) -> No
     carrier = lane.claim()
     assert isinstance(lane.publish(carrier), Published)
     re_aim(lane)
-    assert forwarding.errand(lane.core, lane.job).destination.id == lane.old.id
+    assert errand_of(lane.core, lane.job).destination.id == lane.old.id
     assert connections.get(lane.core, lane.connection.id).destination_account_id == lane.new.id
 
 

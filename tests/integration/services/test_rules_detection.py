@@ -17,7 +17,7 @@ from forwarder_core.errors import Conflict, Invalid, NotFound
 from forwarder_core.services import connections, detection, dropping, editing, forwarding
 from forwarder_core.services.connections import NewConnection
 from forwarder_core.services.context import Core
-from tests.factories import add_account, add_connection, change_row, job_of, rows, seen_post
+from tests.factories import add_account, add_connection, change_row, errand_of, job_of, rows, seen_post
 from tests.integration.services.far_ends import Feed
 
 pytestmark = pytest.mark.slow
@@ -120,7 +120,7 @@ def test_a_post_with_licensed_music_goes_without_its_sound_where_that_is_wanted(
     watched(core, filters={"licensed_music": "mute"})
     feed.posts += [seen_post(clock.now(), "song", has_licensed_music=True), seen_post(clock.now(), "talk")]
     poll(core)
-    errands = [forwarding.errand(core, row["id"]) for row in rows(core, flow.jobs)]
+    errands = [errand_of(core, row["id"]) for row in rows(core, flow.jobs)]
     assert {errand.platform_post_id: errand.is_muted for errand in errands} == {"song": True, "talk": False}
 
 
