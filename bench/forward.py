@@ -2,9 +2,10 @@
 
 Ours: the whole running system, every process of it but the simulated far end. Baselines, in turn with ours: the plain
 script started anew for each post with the same calls and the same ffmpeg command; the same script warm, post after
-post; the bare ffmpeg commands two at a time. One, five and fifteen at once; medians. The fact to know: each source is
-looked at every five minutes, as at rest, and due as soon as its posts are there; the wait for that look is ours, in
-`wall_s`. The rates and the CPU on top of the script are without it and without what the stack uses at rest.
+post; the bare ffmpeg commands two at a time, these for longer clips as well. One, five and fifteen at once; medians.
+The fact to know: each source is looked at every five minutes, as at rest, and due as soon as its posts are there; the
+wait for that look is ours, in `wall_s`. The rates and the CPU on top of the script are without it and without what the
+stack uses at rest.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sqlalchemy import text
 
 from bench import stack
 from bench.figures import row
-from bench.script import Cost, PlainScript, bare_ffmpeg, make_clip
+from bench.script import SECONDS, Cost, PlainScript, bare_ffmpeg, make_clip
 from forwarder_core.db import accounts
 from forwarder_core.services import tunables
 from forwarder_core.simulator.drill import Author, Ground, Lane, lay_lanes
@@ -29,6 +30,7 @@ LANES = 5
 EVERY_S = 300.0
 TUNED = {"dispatch.max_running": max(AT_ONCE), "dispatch.per_destination": 3, "dispatch.per_source": 3}
 SHAPES = {"compliant": (1080, 1920), "encoded": (1280, 720)}
+LONG, _LONG_S = "encoded_30_s", 30  # what is begun and ended once weighs by the length of a clip
 _PATIENCE_S = 1_200.0
 _LOOK_S = 0.07  # for each post: every look takes of the two cores what the forwards are measured with
 _LAST_END_S = IDLE_S + 2.0  # a process that carried runs ends after it waited for another, which costs too
@@ -70,14 +72,16 @@ def measure(rounds: int = 3) -> dict[str, Any]:
         bench.forward("compliant", 1)  # warms
         at_rest = up.share_at_rest()
         turns: dict[tuple[str, int], list[Turn]] = {}
+        long: list[tuple[Forwarded, Cost]] = []
         for _ in range(rounds):
             for shape in SHAPES:
                 for posts in AT_ONCE:
                     turns.setdefault((shape, posts), []).append(bench.turn(shape, posts, at_rest))
+            long.append((bench.forward(LONG, max(AT_ONCE)), bench.bare_ffmpeg(LONG, max(AT_ONCE))))
     found: dict[str, Any] = {}
     for (shape, posts), taken in turns.items():
         found |= _rows(f"{shape}_{posts}_at_once", posts, taken)
-    return found
+    return found | _beside_ffmpeg(f"{LONG}_{max(AT_ONCE)}_at_once", *zip(*long, strict=True))
 
 
 def _rows(name: str, posts: int, turns: Sequence[Turn]) -> dict[str, Any]:
@@ -89,16 +93,19 @@ def _rows(name: str, posts: int, turns: Sequence[Turn]) -> dict[str, Any]:
     }
     if posts < max(AT_ONCE):
         return found
-    moving = [o.moving_s for o in ours]
-    bare = [turn.ffmpeg.wall_s for turn in turns if turn.ffmpeg]
-    if bare:
-        found[f"{name}_total_beside_bare_ffmpeg_{_CORES}_at_a_time"] = row(moving, bare, "s")
-        most = [_MOST_BESIDE_FFMPEG * wall for wall in bare]
-        found[f"{name}_total_beside_the_limit_of_{_MOST_BESIDE_FFMPEG}"] = row(moving, most, "s")
-    else:
-        rate = [60 * posts / seconds for seconds in moving]
-        found[f"{name}_forwards_a_minute_beside_the_goal"] = row(rate, [_LEAST_A_MINUTE], "/min")
-    return found
+    if bare := [turn.ffmpeg for turn in turns if turn.ffmpeg]:
+        return found | _beside_ffmpeg(name, ours, bare)
+    rate = [60 * posts / one.moving_s for one in ours]
+    return found | {f"{name}_forwards_a_minute_beside_the_goal": row(rate, [_LEAST_A_MINUTE], "/min")}
+
+
+def _beside_ffmpeg(name: str, ours: Sequence[Forwarded], bare: Sequence[Cost]) -> dict[str, Any]:
+    moving, alone = [one.moving_s for one in ours], [one.wall_s for one in bare]
+    most = [_MOST_BESIDE_FFMPEG * wall for wall in alone]
+    return {
+        f"{name}_total_beside_bare_ffmpeg_{_CORES}_at_a_time": row(moving, alone, "s"),
+        f"{name}_total_beside_the_limit_of_{_MOST_BESIDE_FFMPEG}": row(moving, most, "s"),
+    }
 
 
 class Bench:
@@ -109,7 +116,11 @@ class Bench:
         self._up, self._script, self._lanes = up, PlainScript(up), lanes
         self._warm: dict[str, float] = {}  # CPU seconds of the warm script, by shape, of this round
         home, ground = up.running.settings.home, Ground(up.core, up.world, Random(1))
-        self._clips = {name: make_clip(home / f"{name}.mp4", *size, seed=1) for name, size in SHAPES.items()}
+        sizes = {name: (*size, SECONDS) for name, size in SHAPES.items()} | {LONG: (*SHAPES["encoded"], _LONG_S)}
+        self._clips = {
+            name: make_clip(home / f"{name}.mp4", width, height, seed=1, seconds=seconds)
+            for name, (width, height, seconds) in sizes.items()
+        }
         self._authors = {name: Author(ground, seed, [clip]) for seed, (name, clip) in enumerate(self._clips.items(), 2)}
 
     def turn(self, shape: str, posts: int, at_rest: float) -> Turn:
@@ -121,8 +132,11 @@ class Bench:
             self._warm[shape] = self._script.warm_cpu_s(*made[0], _WARM_POSTS, clip)
         rest = at_rest * (ours.cost.wall_s + _LAST_END_S) / posts
         is_last_encoded = shape == "encoded" and posts == max(AT_ONCE)
-        bare = bare_ffmpeg(clip, posts, _CORES) if is_last_encoded else None
+        bare = self.bare_ffmpeg(shape, posts) if is_last_encoded else None
         return Turn(ours, script, ours.cost.cpu_s - rest - self._warm[shape], bare)
+
+    def bare_ffmpeg(self, shape: str, times: int) -> Cost:
+        return bare_ffmpeg(self._clips[shape], times, _CORES)
 
     def forward(self, shape: str, posts: int) -> Forwarded:
         """Raises ValueError when one of them does not arrive."""

@@ -102,10 +102,10 @@ def ffmpeg_command(clip: Path) -> list[str] | None:
     return [word.replace("file:/SOURCE", "SOURCE").replace("file:/TARGET", "TARGET") for word in argv]
 
 
-def make_clip(path: Path, width: int, height: int, *, seed: int) -> Path:
-    """10 s, H.264 and AAC, no edit list: as a platform serves it."""
-    source = f"testsrc2=size={width}x{height}:rate=30:duration={SECONDS},hue=h={seed * 37}"
-    sound = f"sine=frequency={300 + seed * 10}:duration={SECONDS}:sample_rate=48000"
+def make_clip(path: Path, width: int, height: int, *, seed: int, seconds: int = SECONDS) -> Path:
+    """H.264 and AAC, no edit list: as a platform serves it."""
+    source = f"testsrc2=size={width}x{height}:rate=30:duration={seconds},hue=h={seed * 37}"
+    sound = f"sine=frequency={300 + seed * 10}:duration={seconds}:sample_rate=48000"
     command = [str(find_ffmpeg().path), "-v", "error", "-y", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", sound]
     video = ["-c:v", "libx264", "-preset", "veryfast", "-b:v", "3M", "-pix_fmt", "yuv420p", "-profile:v", "high"]
     audio = ["-c:a", "aac", "-ac", "2", "-shortest"]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import sys
 import threading
 import time
@@ -29,13 +28,13 @@ from forwarder_core.errors import ForwarderError
 from forwarder_core.services import waiting
 from forwarder_core.services.context import Core, open_core
 from forwarder_pipelines.calm_storage import CalmRunStorage
+from forwarder_pipelines.launcher import BEGUN_IN_A_SECOND, LocalRunLauncher
 
 WATCH_SHARDS = 2
 REST_S = 45.0  # health calls a sensor silent after two minutes
 _GOOD_FOR_S = 2.0  # the daemon asks once more in the thread that ticks
 _QUEUE_S = 1.0  # between two looks at a queue into which nobody of this process put anything
 _GATHER_S = 0.1  # a tick asks for run after run
-AT_ONCE = 2 * (os.cpu_count() or 1)  # runs begun in a second: fifteen on two cores would take each a new process
 _DAEMON = "dagster._daemon.cli"  # loaded in a daemon, and in what is forked from the same stem
 
 log = logging.getLogger("forwarder.daemon")
@@ -119,15 +118,16 @@ def _look() -> ForSensors | None:
 def _some_at_once(
     read: Callable[..., list[Any]], monotonic: Callable[[], float] = time.monotonic
 ) -> Callable[..., list[Any]]:
-    """The most urgent; what waits besides comes a second later, when the first may have a process to hand on."""
+    """The most urgent. With the launcher of this machine, what waits besides comes a second later, when the first may
+    have a process to hand on; other launchers take what there is."""
     begun: list[float] = []
 
     @wraps(read)
     def runs_to_dequeue(daemon: Any, instance: Any, *more: Any, **named: Any) -> list[Any]:
         now, storage = monotonic(), instance.run_storage
         begun[:] = [at for at in begun if now - at < _QUEUE_S]
-        room = AT_ONCE - len(begun)
-        if room <= 0 or (isinstance(storage, CalmRunStorage) and not storage.has_queued()):
+        room = BEGUN_IN_A_SECOND - len(begun) if isinstance(instance.run_launcher, LocalRunLauncher) else None
+        if room == 0 or (isinstance(storage, CalmRunStorage) and not storage.has_queued()):
             return []
         runs = read(daemon, instance, *more, **named)[:room]
         begun.extend(now for _ in runs)

@@ -8,6 +8,7 @@ no run alive, and the record of a run whose process is gone is a proof of its de
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from dagster._serdes.config_class import ConfigurableClassData
 from forwarder_pipelines.launching.protocol import Act, Answer, Refused, Request, ask
 from forwarder_pipelines.launching.records import Records
 
+# Fifteen at once on two cores would take each a new process, which costs twice what the second run in one does.
+BEGUN_IN_A_SECOND = os.cpu_count() or 1
 PATIENCE_S = 10.0  # a restart of the server, imports and all
 _AGAIN_S = 0.2
 

@@ -31,7 +31,7 @@ from forwarder_core.services.context import Core
 from forwarder_core.services.journal import about
 from forwarder_core.services.tunables import Tuned
 
-_REPORT_EVERY_S = 1.0
+_REPORT_EVERY_S = 2.0  # what moves on the screens is drawn anew every two seconds
 _REPORT_AGAIN_EVERY_S = 5.0  # where there is nothing new to say, as while an encode waits for its turn
 _FIRST_BEAT_S = 1.0
 _MESSAGES_WAIT_S = 1.0
@@ -234,7 +234,7 @@ class StepReport:
             self._facts = {}
 
     def progress(self, fraction: float, note: str = "") -> None:
-        """`fraction` 0..1 of this step. Written at most once a second, and every five seconds where nothing changed.
+        """`fraction` 0..1 of this step. Written at most every two seconds, and every five where nothing changed.
         Raises Fenced when the job was taken away."""
         said = (max(0.0, min(fraction, 1.0)), note)
         every_s = _REPORT_EVERY_S if said != self._said else _REPORT_AGAIN_EVERY_S

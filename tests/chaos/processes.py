@@ -188,7 +188,7 @@ def keep(where: Installation, ahead_s: float) -> None:
 
 
 def _without_rests() -> None:
-    rests = {"pace": Pace(before_call_s=0, configure_s=0)}
+    rests = {"pace": Pace(between_calls_s=0, configure_s=0)}
     constructors: Sequence[Callable[..., None]] = (InstagramSource.__init__, InstagramDestination.__init__)
     for constructor in constructors:
         constructor.__kwdefaults__ = rests  # type: ignore[attr-defined]

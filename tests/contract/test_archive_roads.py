@@ -52,7 +52,7 @@ def core_with(
     database_url: str, home: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[Clock], Core]]:
     """Nothing rests: not Instagram's client between its calls, and no file in the library before it is a post."""
-    monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": Pace(before_call_s=0, configure_s=0)})
+    monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": Pace(between_calls_s=0, configure_s=0)})
     quick = {"clock": None, "settle_s": 0.0, "pause": time.sleep}
     monkeypatch.setattr(LibrarySource.__init__, "__kwdefaults__", quick)
     simulator.disarm()

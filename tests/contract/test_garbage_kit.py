@@ -98,7 +98,7 @@ class Road:
         if self.method == "graph_api":
             return GraphDestination(account, box, exit_, patience=Patience(looks_s=(0.05, 0.1, 0.2)))
         if self.method == "private":
-            return InstagramDestination(account, box, exit_, pace=Pace(before_call_s=0, configure_s=0))
+            return InstagramDestination(account, box, exit_, pace=Pace(between_calls_s=0, configure_s=0))
         return registry.destination(account, box, exit_)
 
     def open_one(self) -> None:

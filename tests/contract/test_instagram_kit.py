@@ -27,7 +27,7 @@ from forwarder_core.platforms.instagram.destination import InstagramDestination
 from forwarder_core.platforms.instagram.source import InstagramSource
 from forwarder_core.simulator.testing import Simulator, running
 
-FAST = Pace(before_call_s=0, configure_s=0)
+FAST = Pace(between_calls_s=0, configure_s=0)
 LOGIN = "/api/v1/bloks/async_action/com.bloks.www.bloks.caa.login.async.send_login_request/"
 LISTING = "/api/v1/clips/user/"
 CONFIGURE = "/api/v1/media/configure_to_clips/"

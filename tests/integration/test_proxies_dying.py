@@ -36,7 +36,7 @@ STEPS = (steps.fetch_post, steps.transform_video, steps.publish_video, steps.ver
 
 @pytest.fixture
 def core(database_url: str, tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
-    monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": Pace(before_call_s=0, configure_s=0)})
+    monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": Pace(between_calls_s=0, configure_s=0)})
     simulator.disarm()
     simulator.reset()
     settings = {**factories.through(simulator), "allow_private_networks": ("127.0.0.0/8",)}

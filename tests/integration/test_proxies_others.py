@@ -35,7 +35,7 @@ STEPS = (steps.fetch_post, steps.transform_video, steps.publish_video, steps.ver
 
 @pytest.fixture
 def core(database_url: str, tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
-    pace = instagram.Pace(before_call_s=0, configure_s=0)
+    pace = instagram.Pace(between_calls_s=0, configure_s=0)
     monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": pace})
     simulator.disarm()
     simulator.reset()

@@ -29,7 +29,7 @@ WHO = "admin"
 
 @pytest.fixture
 def core(url: str, tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
-    monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": Pace(before_call_s=0, configure_s=0)})
+    monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": Pace(between_calls_s=0, configure_s=0)})
     simulator.disarm()
     simulator.reset()
     settings = {**factories.through(simulator), "allow_private_networks": ("127.0.0.0/8",)}

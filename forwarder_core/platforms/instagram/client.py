@@ -27,7 +27,7 @@ from instagrapi.exceptions import ClientError, ClientIncompleteReadError, Client
 from forwarder_core.egress import Exit, network_failure
 from forwarder_core.errors import AuthExpired, ChallengeRequired, ContractChanged
 from forwarder_core.platforms.instagram.errors import failure, refusal
-from forwarder_core.platforms.instagram.patience import Impatient
+from forwarder_core.platforms.instagram.patience import Impatient, Rest
 
 _CONFIGURE = "media/configure_to_clips/"
 
@@ -53,10 +53,10 @@ _SILENT = logging.Logger("instagrapi.silent", level=logging.CRITICAL + 1)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long the client rests, in seconds: before each call, a random addition from-to, and around each configure
+    """How long the client rests, in seconds: between two calls, a random addition from-to, and around each configure
     step, while Instagram converts the file (the library gives up after 50 of them)."""
 
-    before_call_s: float = 1.0
+    between_calls_s: float = 1.0
     random_s: tuple[float, float] | None = None
     configure_s: float = 10.0
 
@@ -83,8 +83,19 @@ class Client(instagrapi.Client):  # type: ignore[misc]  # the library is untyped
     """
 
     way_out: Exit = Exit()
+    rest: Rest = Rest()
     ask_code: Callable[[], str] | None = None
     commit: Commit | None = None
+
+    @property
+    def request_timeout(self) -> float:
+        """Seconds the library sleeps before its next call, before the first as well. A client lives for one look or one
+        step, and most make one call: what nothing came before has nothing to rest from."""
+        return self.rest.left_s
+
+    @request_timeout.setter
+    def request_timeout(self, _: float) -> None:
+        """The library writes its own and what it has read."""
 
     def _send_private_request(self, endpoint: str, *args: Any, **kwargs: Any) -> Any:
         """The library sleeps 60 s (HTTP 408) or 2 s (broken body) and then sends the request a second time."""
@@ -191,7 +202,6 @@ def build(
         proxy=exit_.proxy.url if exit_.proxy else None,
         delay_range=[rest_s * exit_.pace for rest_s in pace.random_s] if pace.random_s else None,
         logger=_SILENT,
-        request_timeout=pace.before_call_s * exit_.pace,
         tls_verify=str(exit_.ca_bundle) if exit_.ca_bundle else True,
         private_transport="curl",
         session_retry_total=0,
@@ -200,13 +210,14 @@ def build(
         with_challenge_flow=ask_code is not None,
     )
     client.way_out = exit_
+    client.rest = Rest(pace.between_calls_s * exit_.pace)
     client.ask_code = ask_code
     client.handle_exception = None
     for session in (client.private, client.public):
         session.trust_env = False
         # The library makes its sessions itself; wrapping a bound method instead would be a cycle that keeps sockets.
         session.__class__ = Impatient
-        session.answer_s = exit_.answer_s
+        session.answer_s, session.rest = exit_.answer_s, client.rest
     return client
 
 

@@ -8,6 +8,9 @@ than any answer of Instagram goes.
 
 from __future__ import annotations
 
+import math
+import time
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -27,17 +30,36 @@ class AnswerTooLarge(requests.exceptions.ContentDecodingError):  # type: ignore[
     """The answer grows beyond what any answer of Instagram can be."""
 
 
+@dataclass(slots=True)
+class Rest:
+    """What a client takes between two calls, whichever of its sessions makes them."""
+
+    seconds: float = 0.0
+    _since: float = -math.inf
+
+    def begin(self) -> None:
+        self._since = time.monotonic()
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self._since + self.seconds - time.monotonic())
+
+
 class Impatient(requests.Session):  # type: ignore[misc]
     """A session whose every request has a timeout; an upload gets time by its size."""
 
     answer_s: float = ANSWER_S
+    rest: Rest
 
     def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
         body = options.get("data")
         extra_s = len(body) / _SLOWEST_UPLOAD_BYTES_PER_S if isinstance(body, (bytes, str)) else 0.0
         connect_s = min(CONNECT_TIMEOUT_S, self.answer_s)
         options["timeout"] = options.get("timeout") or (connect_s, self.answer_s + extra_s)
-        answer = super().request(method, url, *args, **options)
+        try:
+            answer = super().request(method, url, *args, **options)
+        finally:
+            self.rest.begin()
         if method.upper() == "POST" and _VIDEO in url and answer.status_code == 200:
             _check_taken(answer)
         return answer

@@ -27,7 +27,7 @@ def real_core(shared_engine: Engine, tmp_path: Path, simulator: Simulator, monke
 
     Instagram's client rests a second before each call; against loopback that is only time lost.
     """
-    monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": Pace(before_call_s=0, configure_s=0)})
+    monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": Pace(between_calls_s=0, configure_s=0)})
     simulator.disarm()
     clock = ManualClock(datetime.now(UTC))
     return core_on(emptied(shared_engine), clock, tmp_path, **through(simulator))

@@ -172,6 +172,6 @@ def shared_time(core: Core, simulator: Simulator) -> Iterator[SharedTime]:
 
 def without_rests(patch: pytest.MonkeyPatch) -> None:
     """Instagram's clients rest between their calls; against loopback that is only time lost."""
-    pace = {"pace": Pace(before_call_s=0, configure_s=0)}
+    pace = {"pace": Pace(between_calls_s=0, configure_s=0)}
     patch.setattr(InstagramDestination.__init__, "__kwdefaults__", pace)
     patch.setattr(GraphDestination.__init__, "__kwdefaults__", {"clock": None, "patience": IMPATIENT})

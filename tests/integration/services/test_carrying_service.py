@@ -116,11 +116,11 @@ def test_a_failure_is_written_down_where_its_facts_cannot_be(carrier: Carrier) -
 
 def test_what_has_not_changed_is_written_rarely_and_notices_a_loss_all_the_same(carrier: Carrier) -> None:
     with pytest.raises(Fenced), carrier.step(Step.TRANSFORM) as report:
-        second_ago = report._said_at = report._said_at - 1.0
+        while_ago = report._said_at = report._said_at - 3.0
         report.progress(0.0)
-        assert report._said_at == second_ago, "it waits for its turn, as a second ago"
+        assert report._said_at == while_ago, "it waits for its turn, as three seconds ago"
         report.progress(0.1)
-        assert report._said_at > second_ago, "what is new is written"
+        assert report._said_at > while_ago, "what is new is written"
         report._said_at -= 6.0
         take_away(carrier)
         report.progress(0.1)

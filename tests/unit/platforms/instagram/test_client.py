@@ -16,7 +16,7 @@ from forwarder_core.platforms.instagram.client import Pace, build, device_of, se
 from forwarder_core.platforms.instagram.patience import Bounded, Impatient
 
 EXIT = Exit(proxy=ProxyAddress("socks5h", "10.0.0.1", 1080, "u@x", "p:w"), ca_bundle=Path("/ca.pem"))
-FAST = Pace(before_call_s=0)
+FAST = Pace(between_calls_s=0)
 
 
 def test_both_sessions_go_one_way_and_ignore_the_environment() -> None:
@@ -38,6 +38,20 @@ def test_every_request_has_a_limit_and_an_upload_one_by_its_size(monkeypatch: py
     assert seen == [(15.0, 120.0), (15.0, 130.0)] * 2
 
 
+def test_it_rests_between_two_calls_and_not_before_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("private", "public"):
+        client = build(Exit(pace=2.0), {}, pace=Pace(between_calls_s=30))
+        assert client.request_timeout == 0
+        session = getattr(client, name)
+        monkeypatch.setattr(session, "send", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):  # a call that fails is one, too
+            session.get("https://i.instagram.com/")
+        assert 0 < client.request_timeout <= 60
+        client.set_retry_config(request_timeout=5)  # as the library does with what it has stored
+        assert 30 < client.request_timeout <= 60
+    assert build(Exit(), {}).rest.seconds == 1.0
+
+
 def test_stored_settings_name_no_machine_and_survive_the_round_trip() -> None:
     client = build(EXIT, {}, pace=FAST)
     client.authorization_data = {"ds_user_id": "7", "sessionid": "7%3Aabc"}
@@ -46,7 +60,7 @@ def test_stored_settings_name_no_machine_and_survive_the_round_trip() -> None:
     assert "/ca.pem" not in json.dumps(stored)
     again = build(Exit(), stored)
     assert again.uuid == client.uuid
-    assert (again.private.verify, again.private.proxies, again.request_timeout) == (True, {}, 1.0)
+    assert (again.private.verify, again.private.proxies, again.rest.seconds) == (True, {}, 1.0)
     assert session_id_of(stored) == "7%3Aabc"
 
 
@@ -89,7 +103,7 @@ def test_a_client_let_go_keeps_no_socket() -> None:
 @pytest.mark.parametrize(("pace", "rest_s"), [(1.0, 1.0), (0.0, 0.0), (2.5, 2.5)])
 def test_its_rests_are_scaled_by_the_exit(pace: float, rest_s: float) -> None:
     made = build(Exit(pace=pace), {}, pace=Pace(random_s=(1, 3)))
-    assert made.request_timeout == rest_s and made.delay_range == [pace, 3 * pace]
+    assert made.rest.seconds == rest_s and made.delay_range == [pace, 3 * pace]
 
 
 def test_every_answer_is_bounded_in_time_and_size() -> None:
