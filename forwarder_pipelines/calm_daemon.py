@@ -50,9 +50,9 @@ def ask_first() -> None:
     queue: Any = importlib.import_module("dagster._daemon.run_coordinator.queued_run_coordinator_daemon")
     daemon, asked = queue.QueuedRunCoordinatorDaemon, queue.QueuedRunCoordinator
     if not hasattr(daemon._get_runs_to_dequeue, "__wrapped__"):
-        queued = threading.Event()
-        daemon._get_runs_to_dequeue = _some_at_once(daemon._get_runs_to_dequeue)
-        daemon.core_loop = _woken_by(queued, daemon.core_loop)
+        queued, starts = threading.Event(), Starts()
+        daemon._get_runs_to_dequeue = _some_at_once(starts, daemon._get_runs_to_dequeue)
+        daemon.core_loop = _woken_by(queued, starts, daemon.core_loop)
         asked.submit_run = _waking(queued, asked.submit_run)
 
 
@@ -115,34 +115,51 @@ def _look() -> ForSensors | None:
         return None
 
 
-def _some_at_once(
-    read: Callable[..., list[Any]], monotonic: Callable[[], float] = time.monotonic
-) -> Callable[..., list[Any]]:
+class Starts:
+    """The runs that the launcher of this machine began within the last second: so many, and no more."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._at: list[float] = []
+
+    def room(self) -> int:
+        now = self._monotonic()
+        self._at = [at for at in self._at if now - at < 1.0]
+        return BEGUN_IN_A_SECOND - len(self._at)
+
+    def add(self, runs: int) -> None:
+        self._at += [self._monotonic()] * runs
+
+    def room_in_s(self) -> float:
+        return 0.0 if self.room() > 0 else max(0.0, self._at[0] + 1.0 - self._monotonic())
+
+
+def _some_at_once(starts: Starts, read: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
     """The most urgent. With the launcher of this machine, what waits besides comes a second later, when the first may
     have a process to hand on; other launchers take what there is."""
-    begun: list[float] = []
 
     @wraps(read)
     def runs_to_dequeue(daemon: Any, instance: Any, *more: Any, **named: Any) -> list[Any]:
-        now, storage = monotonic(), instance.run_storage
-        begun[:] = [at for at in begun if now - at < _QUEUE_S]
-        room = BEGUN_IN_A_SECOND - len(begun) if isinstance(instance.run_launcher, LocalRunLauncher) else None
+        storage, is_here = instance.run_storage, isinstance(instance.run_launcher, LocalRunLauncher)
+        room = starts.room() if is_here else None
         if room == 0 or (isinstance(storage, CalmRunStorage) and not storage.has_queued()):
             return []
         runs = read(daemon, instance, *more, **named)[:room]
-        begun.extend(now for _ in runs)
+        starts.add(len(runs) if is_here else 0)
         return runs
 
     return runs_to_dequeue
 
 
-def _woken_by(queued: threading.Event, core_loop: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    """Between two readings of the queue Dagster waits for its own end: for a queued run as well, here."""
+def _woken_by(
+    queued: threading.Event, starts: Starts, core_loop: Callable[..., Iterator[Any]]
+) -> Callable[..., Iterator[Any]]:
+    """Between two readings of the queue Dagster waits for its own end: here for a queued run as well, or for room."""
 
     @wraps(core_loop)
     def loop(daemon: Any, context: Any, shutdown: threading.Event) -> Iterator[Any]:
         daemon.interval_seconds = _GATHER_S
-        yield from core_loop(daemon, context, _Pause(queued))
+        yield from core_loop(daemon, context, _Pause(queued, starts))
 
     return loop
 
@@ -160,10 +177,10 @@ def _waking(queued: threading.Event, submit: Callable[..., Any]) -> Callable[...
 class _Pause:
     """In the place of the event that ends the loop: the daemon that drives it looks at that one after each pause."""
 
-    def __init__(self, queued: threading.Event) -> None:
-        self._queued = queued
+    def __init__(self, queued: threading.Event, starts: Starts) -> None:
+        self._queued, self._starts = queued, starts
 
     def wait(self, _timeout_s: float) -> None:
-        if self._queued.wait(_QUEUE_S):
+        if self._queued.wait(self._starts.room_in_s() or _QUEUE_S):
             self._queued.clear()
             time.sleep(_GATHER_S)

@@ -26,6 +26,7 @@ from sqlalchemy.exc import OperationalError
 from forwarder_core.domain.waiting import ForSensors
 from forwarder_core.services import waiting
 from forwarder_pipelines import calm_daemon
+from forwarder_pipelines.calm_daemon import Starts
 from forwarder_pipelines.calm_storage import CalmRunStorage
 from forwarder_pipelines.launcher import BEGUN_IN_A_SECOND, LocalRunLauncher
 from forwarder_pipelines.sensors import all_sensors
@@ -130,27 +131,31 @@ def test_where_it_cannot_be_asked_or_a_sensor_is_not_known_it_ticks(
 def test_a_queue_is_read_where_there_is_something_in_it(monkeypatch: pytest.MonkeyPatch, has_queued: bool) -> None:
     monkeypatch.setattr(CalmRunStorage, "has_queued", lambda storage: has_queued)
     instance = SimpleNamespace(run_storage=object.__new__(CalmRunStorage), run_launcher=None)
-    read = calm_daemon._some_at_once(lambda daemon, instance, config: [config])
+    read = calm_daemon._some_at_once(Starts(), lambda daemon, instance, config: [config])
     assert read(None, instance, "a run") == (["a run"] if has_queued else [])
 
 
-def test_of_many_runs_the_most_urgent_begin_first_and_some_in_each_second() -> None:
-    at_once, at = BEGUN_IN_A_SECOND, [100.0]
+def test_of_many_runs_the_most_urgent_begin_first_and_some_in_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calm_daemon, "BEGUN_IN_A_SECOND", 2)
+    at = [100.0]
     instance = SimpleNamespace(run_storage=None, run_launcher=LocalRunLauncher("unused"))
-    queue = list(range(2 * at_once + 1))
-    read = calm_daemon._some_at_once(lambda daemon, instance: list(queue), lambda: at[0])
-    begun: list[tuple[float, int]] = []
+    queue = list(range(5))
+    starts = Starts(lambda: at[0])
+    read = calm_daemon._some_at_once(starts, lambda daemon, instance: list(queue))
+    begun, rests = list[tuple[float, int]](), list[float]()
     for second in (100.0, 100.4, 101.0, 101.9, 102.0):
         at[0] = second
         found = read(None, instance)
         del queue[: len(found)]
         begun += [(second, run) for run in found]
-    assert begun == [(100.0 + run // at_once, run) for run in range(2 * at_once + 1)]
+        rests.append(starts.room_in_s())
+    assert begun == [(100.0, 0), (100.0, 1), (101.0, 2), (101.0, 3), (102.0, 4)]
+    assert rests == pytest.approx([1.0, 0.6, 1.0, 0.1, 0.0]), "the queue is read again as soon as another may begin"
 
 
 def test_where_others_carry_the_runs_all_begin_at_once() -> None:
     queue = list(range(10 * BEGUN_IN_A_SECOND))
-    read = calm_daemon._some_at_once(lambda daemon, instance: list(queue), lambda: 100.0)
+    read = calm_daemon._some_at_once(Starts(lambda: 100.0), lambda daemon, instance: list(queue))
     elsewhere = SimpleNamespace(run_storage=None, run_launcher=dg.DefaultRunLauncher())
     assert read(None, elsewhere) == queue == read(None, elsewhere)
 
