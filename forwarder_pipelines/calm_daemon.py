@@ -130,8 +130,9 @@ class Starts:
     def add(self, runs: int) -> None:
         self._at += [self._monotonic()] * runs
 
-    def room_in_s(self) -> float:
-        return 0.0 if self.room() > 0 else max(0.0, self._at[0] + 1.0 - self._monotonic())
+    def read_again_in_s(self) -> float:
+        """A queue into which nobody of this process puts anything: sooner where runs may wait for room."""
+        return _QUEUE_S if self.room() > 0 else max(0.0, self._at[0] + 1.0 - self._monotonic())
 
 
 def _some_at_once(starts: Starts, read: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
@@ -181,6 +182,6 @@ class _Pause:
         self._queued, self._starts = queued, starts
 
     def wait(self, _timeout_s: float) -> None:
-        if self._queued.wait(self._starts.room_in_s() or _QUEUE_S):
+        if self._queued.wait(self._starts.read_again_in_s()):
             self._queued.clear()
             time.sleep(_GATHER_S)

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -35,6 +35,7 @@ _REPORT_EVERY_S = 2.0  # what moves on the screens is drawn anew every two secon
 _REPORT_AGAIN_EVERY_S = 5.0  # where there is nothing new to say, as while an encode waits for its turn
 _FIRST_BEAT_S = 1.0
 _MESSAGES_WAIT_S = 1.0
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +158,10 @@ class Carrier:
 
     def _fail(self, report: StepReport, error: StepFailed) -> None:
         if self._lease is not None and not self._fenced.is_set():
-            with suppress(SQLAlchemyError):  # figures; why it failed is written in any case
+            try:
                 report.keep_facts()
+            except SQLAlchemyError as e:  # figures; why it failed is written in any case
+                log.warning("Job %s: the figures of its step are lost: %s", self._job_id, type(e).__name__)
             failing.fail(self.core, self._lease, error)
         self._ended.set()
 
@@ -193,7 +196,7 @@ class Carrier:
             except Fenced:
                 self.fence()
             except SQLAlchemyError as e:
-                logging.getLogger(__name__).warning("Lease not renewed: %s", type(e).__name__)
+                log.warning("Lease not renewed: %s", type(e).__name__)
             due = time.monotonic() + every_s
 
 

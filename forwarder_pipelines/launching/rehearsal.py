@@ -1,4 +1,5 @@
-"""What the server asks of both databases, and of this machine's ffmpeg, before its first fork, so that no run has to.
+"""What the server asks of both databases and of this machine's ffmpeg, and the run it goes through, before its first
+fork, so that no run has to.
 
 A session's first questions (the server's version, its schema, its types) are the engine's: a run that inherits the
 engine asks them no more, and finds what was compiled here. The fact to know: the sessions are closed again before this

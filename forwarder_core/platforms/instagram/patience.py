@@ -1,6 +1,7 @@
 """The client library's sessions with bounds: every request has a timeout, every answer a size.
 
-What lives here: the session and the adapter put under it. What does not: the library's client itself (`client`).
+What lives here: the session, the adapter put under it, and the rest between two calls. What does not: the library's
+client itself (`client`).
 The fact to know: with the curl transport connect and read timeout make one total over the whole exchange, so a far end
 that drips is cut by it. curl buffers an answer as it comes, packed; it is unpacked here, step by step, and no further
 than any answer of Instagram goes.

@@ -25,7 +25,7 @@ def core(shared_engine: Engine, clock: ManualClock, tmp_path: Path) -> Core:
 def real_core(shared_engine: Engine, tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Core:
     """A core whose calls go through the simulator's gateway with the real client libraries, at the present time.
 
-    Instagram's client rests a second before each call; against loopback that is only time lost.
+    Instagram's client rests a second between two calls; against loopback that is only time lost.
     """
     monkeypatch.setattr(InstagramSource.__init__, "__kwdefaults__", {"pace": Pace(between_calls_s=0, configure_s=0)})
     simulator.disarm()
