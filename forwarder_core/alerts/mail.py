@@ -18,8 +18,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from enum import StrEnum
 
-import socks
-
+from forwarder_core import tunnels
 from forwarder_core.addresses import check_address
 from forwarder_core.alerts.delivery import NotDelivered
 from forwarder_core.egress import Exit
@@ -82,6 +81,8 @@ def send(exit_: Exit, server: MailServer, mail: EmailMessage, allowed: Sequence[
         raise MailFailed(f"The mail server refused the login (SMTP {e.smtp_code}).") from e
     except smtplib.SMTPResponseException as e:
         raise MailFailed(f"The mail server refused the message (SMTP {e.smtp_code}).") from e
+    except tunnels.TunnelRefused as e:
+        raise MailFailed(f"The mail server could not be reached. {e.text}.") from e
     except (smtplib.SMTPException, MessageError, OSError, ValueError) as e:
         raise MailFailed(f"The mail could not be sent ({type(e).__name__}).") from e
 
@@ -106,17 +107,7 @@ class _Line:
         proxy = self.exit_.proxy
         if proxy is None:
             return socket.create_connection((self.to, port), timeout)
-        made: socket.socket = socks.create_connection(
-            (self.to, port),
-            timeout=timeout,
-            proxy_type=socks.SOCKS5 if proxy.scheme == "socks5h" else socks.HTTP,
-            proxy_addr=proxy.host,
-            proxy_port=proxy.port,
-            proxy_rdns=True,
-            proxy_username=proxy.username,
-            proxy_password=proxy.password,
-        )
-        return made
+        return tunnels.connect(proxy, self.to, port, timeout)
 
 
 class _Session(smtplib.SMTP):

@@ -15,8 +15,8 @@ from contextlib import suppress
 from forwarder_core.domain.proxies import Blame, Test
 from forwarder_core.egress import ProxyAddress, host_and_port
 from forwarder_core.errors import NetworkFailed, PlatformTransient, ProxyBlocked, ProxyFailed, StepFailed
-from forwarder_core.proxies.lines import WANTS_TLS, Line, Trouble, open_tunnel, parse_head
 from forwarder_core.proxies.targets import Target
+from forwarder_core.tunnels import WANTS_TLS, Line, TunnelRefused, open_tunnel, parse_head
 
 TIMEOUT_S = 10.0
 _TLS_TRY_S = 2.0
@@ -24,6 +24,14 @@ _BODY_BYTES = 2_048
 _OURS = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL})
 _REFUSES_ADDRESS = (403, 429, 451)
 _NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "RECORD_LAYER_FAILURE"})
+
+
+class Trouble(Exception):
+    """Why a probe ends here. `code` is stable, the text is for the admin."""
+
+    def __init__(self, blame: Blame, code: str, text: str, *, status: int | None = None) -> None:
+        super().__init__(text)
+        self.blame, self.code, self.text, self.status = blame, code, text, status
 
 
 def probe(
@@ -50,6 +58,9 @@ def probe(
                 body = _rest_of(line, body)
         finally:
             line.close()
+    except TunnelRefused as e:
+        blame = Blame.TARGET if e.is_by_target else Blame.PROXY
+        return Test(endpoint=target.url, blame=blame, code=e.code, error=e.text, status=e.status)
     except Trouble as e:
         return Test(endpoint=target.url, blame=e.blame, code=e.code, error=e.text, status=e.status)
     return _judged(target, status, body, latency_ms)
@@ -83,6 +94,8 @@ def _reach(proxy: ProxyAddress, timeout_s: float) -> Line:
 def _lead(line: Line, proxy: ProxyAddress, target: Target, tls: ssl.SSLContext) -> None:
     try:
         open_tunnel(line, proxy, target.host, target.port)
+    except TunnelRefused:
+        raise
     except TimeoutError as e:
         raise Trouble(Blame.PROXY, "hang", "The proxy took the connection and did not answer") from e
     except (EOFError, OSError) as e:
@@ -132,6 +145,8 @@ def _ask(line: Line, target: Target, began: float) -> tuple[int, int, bytes]:
         head, body = line.read_head()
         latency_ms = round((time.monotonic() - began) * 1_000)
         status, _ = parse_head(head)
+    except TunnelRefused:
+        raise
     except TimeoutError as e:
         raise Trouble(Blame.TARGET, "hang", f"{target.host} did not answer through the proxy") from e
     except (EOFError, OSError) as e:

@@ -23,7 +23,6 @@ import google.auth.exceptions
 import googleapiclient.errors
 import httplib2
 import httplib2.decode
-import socks
 
 from forwarder_core.bounds import told_wait_s
 from forwarder_core.clock import Clock
@@ -48,6 +47,7 @@ from forwarder_core.errors import (
     StepFailed,
 )
 from forwarder_core.platforms.youtube.wire import AnswerTooLarge
+from forwarder_core.tunnels import TunnelRefused
 
 # Everything a call through the client library can throw. TimeoutError, TLS and proxy errors are OSErrors.
 VENDOR_ERRORS = (
@@ -230,7 +230,7 @@ def is_refusal(error: BaseException) -> bool:
     if isinstance(error, googleapiclient.errors.HttpError):
         status = int(error.resp.status)
         return 400 <= status < 500 and status not in (404, 408, 410) and bool(_reasons(error.content))
-    never_left = (google.auth.exceptions.GoogleAuthError, socks.ProxyError, ConnectionRefusedError)
+    never_left = (google.auth.exceptions.GoogleAuthError, TunnelRefused, ConnectionRefusedError)
     return isinstance(error, never_left)
 
 
@@ -281,8 +281,8 @@ def _connection_failure(error: BaseException, exit_: Exit) -> StepFailed:
     kind, raw = type(error).__name__, redacted(str(error))
     if isinstance(error, OSError) and error.filename is not None:
         return LocalFailed("The file to be sent could not be read.", raw=raw)
-    if isinstance(error, socks.ProxyError) or (exit_.proxy and isinstance(error, httplib2.ServerNotFoundError)):
-        return ProxyFailed(f"Proxy {exit_.called} could not be used ({kind}).", raw=raw)
+    if isinstance(error, TunnelRefused):
+        return ProxyFailed(f"Proxy {exit_.called} could not be used. {error.text}.", raw=raw)
     if isinstance(error, ssl.SSLCertVerificationError):
         words = "YouTube's certificate was not accepted: something between here and there opens the connection."
         return NetworkFailed(words, raw=raw, action="Check the proxy, and FORWARDER_CA_BUNDLE where one is set.")

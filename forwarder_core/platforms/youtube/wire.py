@@ -9,19 +9,19 @@ timeout is for each wait alone, its memory for an answer without limit: both are
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from dataclasses import dataclass
 from typing import Any
 
 import httplib2
-import socks
 
+from forwarder_core import tunnels
 from forwarder_core.bounds import MOST_ANSWER_BYTES, Deadline
 from forwarder_core.egress import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Exit
 
 _STEP_BYTES = 64 * 1024
 _PACKED_STEP_BYTES = 4 * 1024  # each becomes four megabytes at most, the limit being looked at in between
-_PROXY_TYPES = {"http": socks.PROXY_TYPE_HTTP, "socks5h": socks.PROXY_TYPE_SOCKS5}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +78,12 @@ class _Answer(http.client.HTTPResponse):
 def open_wire(exit_: Exit, timeouts: Timeouts) -> httplib2.Http:
     """A transport that goes this way and no other, whatever the environment says. Not to be shared by threads."""
     wire = _Wire(
-        proxy_info=_proxy_info(exit_),
+        proxy_info=None,  # leaving it out would read the environment; ours is the connection's
         timeout=timeouts.connect_s,
         decode_limit_hard=MOST_ANSWER_BYTES,
         decode_limit_chunk=_PACKED_STEP_BYTES,
     )
-    its = {"tls": exit_.http_tls(_Line), "timeouts": timeouts, "answer_s": exit_.answer_s}
+    its = {"exit_": exit_, "tls": exit_.http_tls(_Line), "timeouts": timeouts}
     wire.connection_type = type("Connection", (_Connection,), its)
     wire.redirect_codes = wire.redirect_codes - {308}
     return wire
@@ -91,22 +91,32 @@ def open_wire(exit_: Exit, timeouts: Timeouts) -> httplib2.Http:
 
 class _Connection(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
     response_class = _Answer
+    sock: Any  # a _Line, as `tls` makes them
     tls: ssl.SSLContext
+    exit_: Exit
     timeouts: Timeouts
-    answer_s: float
 
     def __init__(self, host: str, port: int | None = None, **kwargs: Any) -> None:
         # Not httplib2's own: that reads its bundled certificates for each connection, a tenth of what a forward costs,
         # and would trust them instead of the system's.
         http.client.HTTPSConnection.__init__(self, host, port, timeout=kwargs["timeout"], context=self.tls)
-        self.proxy_info = kwargs["proxy_info"]
-        self.disable_ssl_certificate_validation = False
         self._is_upload = False
+
+    def connect(self) -> None:
+        """Through the exit's proxy, if it has one. Not httplib2's own: of a proxy's answer that takes the first line,
+        and a header in a packet of its own is then taken for TLS. Raises TunnelRefused."""
+        proxy = self.exit_.proxy
+        if proxy is None:
+            bare = socket.create_connection((self.host, self.port), self.timeout)
+            bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            bare = tunnels.connect(proxy, self.host, self.port, self.timeout)
+        self.sock = self.tls.wrap_socket(bare, server_hostname=self.host)
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> None:
         self._is_upload = method == "PUT" and bool(body)
         self.sock.patience_s = self.timeouts.upload_s if self._is_upload else self.timeouts.read_s
-        self.sock.deadline = Deadline(2 * self.timeouts.upload_s if self._is_upload else self.answer_s)
+        self.sock.deadline = Deadline(2 * self.timeouts.upload_s if self._is_upload else self.exit_.answer_s)
         self.sock.deadline.begin()
         super().request(method, url, body, headers or {}, **kwargs)
 
@@ -124,17 +134,3 @@ class _Wire(httplib2.Http):  # type: ignore[misc]
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         return super().request(*args, **{**kwargs, "connection_type": self.connection_type})
-
-
-def _proxy_info(exit_: Exit) -> httplib2.ProxyInfo | None:
-    """None switches proxies off; leaving it out would read them from the environment."""
-    if exit_.proxy is None:
-        return None
-    return httplib2.ProxyInfo(
-        _PROXY_TYPES[exit_.proxy.scheme],
-        exit_.proxy.host,
-        exit_.proxy.port,
-        proxy_rdns=True,
-        proxy_user=exit_.proxy.username,
-        proxy_pass=exit_.proxy.password,
-    )

@@ -27,6 +27,7 @@ from forwarder_core.media.probe import probe
 from forwarder_core.platforms.instagram import errors as instagram
 from forwarder_core.platforms.instagram.graph_errors import refusal as meta
 from forwarder_core.platforms.youtube import errors as youtube
+from forwarder_core.tunnels import TunnelRefused
 
 DIRECT = Exit()
 BEHIND = Exit(ProxyAddress("http", "proxy.example", 3128, "user", "hunter2"))
@@ -88,12 +89,12 @@ LINES: list[tuple[str, StepFailed, str, bool]] = [
     ("quota_exceeded", google_said(403, "quotaExceeded"), "quota_exhausted", True),
     ("login_required", insta_said(insta.LoginRequired, 403, message="login_required"), "token_expired", False),
     # 5. Proxy errors
-    ("proxy authentication failed", on_youtube(socks.HTTPError("407"), BEHIND), "proxy_error", True),
+    ("proxy authentication failed", on_youtube(TunnelRefused("login", "407"), BEHIND), "proxy_error", True),
     ("proxy authentication failed", on_instagram(requests.exceptions.ProxyError("407"), BEHIND), "proxy_error", True),
     ("proxy authentication failed", egress.network_failure(httpx.ProxyError("407"), BEHIND), "proxy_error", True),
-    ("proxy connection timeout", on_youtube(socks.ProxyConnectionError("timed out"), BEHIND), "proxy_error", True),
+    ("proxy connection timeout", on_youtube(TunnelRefused("unreachable", "timed out"), BEHIND), "proxy_error", True),
     ("proxy connection timeout", egress.network_failure(httpx.ConnectTimeout("slow"), BEHIND), "proxy_error", True),
-    ("proxy returned error", on_youtube(socks.GeneralProxyError("502"), BEHIND), "proxy_error", True),
+    ("proxy returned error", on_youtube(TunnelRefused("denied", "502"), BEHIND), "proxy_error", True),
     ("proxy returned error", on_instagram(socks.GeneralProxyError("502"), BEHIND), "proxy_error", True),
     ("proxy returned error", egress.network_failure(httpx.ConnectError("refused"), BEHIND), "proxy_error", True),
 ]

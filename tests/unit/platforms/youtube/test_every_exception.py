@@ -14,7 +14,6 @@ import googleapiclient.errors
 import httplib2
 import httplib2.decode
 import pytest
-import socks
 import yt_dlp.networking.exceptions
 import yt_dlp.utils
 
@@ -72,23 +71,11 @@ HTTPLIB2 = {
     "RedirectLimit": TRANSIENT,
     "RedirectMissingLocation": TRANSIENT,
     "RelativeURIError": CHANGED,
-    "ServerNotFoundError": PROXY,
+    "ServerNotFoundError": NETWORK,
     "UnimplementedDigestAuthOptionError": CHANGED,
     "UnimplementedHmacDigestAuthOptionError": CHANGED,
 }
 DECODE = {"DecodeLimitError": TRANSIENT, "DecodeRatioError": TRANSIENT}
-SOCKS = dict.fromkeys(
-    (
-        "GeneralProxyError",
-        "HTTPError",
-        "ProxyConnectionError",
-        "ProxyError",
-        "SOCKS4Error",
-        "SOCKS5AuthError",
-        "SOCKS5Error",
-    ),
-    PROXY,
-)
 HTTP_CLIENT = {
     "BadStatusLine": NETWORK,
     "CannotSendHeader": NETWORK,
@@ -143,7 +130,6 @@ TABLE = [
     (googleapiclient.errors, GOOGLE_API),
     (httplib2, HTTPLIB2),
     (httplib2.decode, DECODE),
-    (socks, SOCKS),
     (http.client, HTTP_CLIENT),
 ]
 

@@ -13,7 +13,6 @@ from typing import Any
 import google.auth.exceptions
 import httplib2
 import pytest
-import socks
 from googleapiclient.errors import HttpError, ResumableUploadError
 
 from forwarder_core import errors as ours
@@ -28,6 +27,7 @@ from forwarder_core.platforms.youtube.errors import (
     seconds_to_quota_reset,
     translated,
 )
+from forwarder_core.tunnels import TunnelRefused
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 DIRECT = Exit()
@@ -137,17 +137,14 @@ def test_each_oauth_error_becomes_one_class(code: str, retryable: bool, expected
         (TimeoutError("timed out"), PROXIED, ours.NetworkFailed),
         (socket.gaierror(-2, "unknown"), DIRECT, ours.NetworkFailed),
         (httplib2.ServerNotFoundError("no host"), DIRECT, ours.NetworkFailed),
-        (httplib2.ServerNotFoundError("no host"), PROXIED, ours.ProxyFailed),
         (http.client.IncompleteRead(b""), DIRECT, ours.NetworkFailed),
         (http.client.RemoteDisconnected("closed"), DIRECT, ours.NetworkFailed),
         (ssl.SSLCertVerificationError("self signed"), DIRECT, ours.NetworkFailed),
-        (socks.ProxyConnectionError("refused"), PROXIED, ours.ProxyFailed),
-        (socks.GeneralProxyError("broken"), PROXIED, ours.ProxyFailed),
-        (socks.SOCKS5AuthError("bad login"), PROXIED, ours.ProxyFailed),
-        (socks.HTTPError("407: Proxy Authentication Required"), PROXIED, ours.ProxyFailed),
+        (TunnelRefused("unreachable", "refused"), PROXIED, ours.ProxyFailed),
+        (TunnelRefused("unreachable", "no host", is_by_target=True), PROXIED, ours.ProxyFailed),
         (FileNotFoundError(2, "gone", "/media/x.mp4"), DIRECT, ours.LocalFailed),
         (google.auth.exceptions.TransportError(TimeoutError("slow")), DIRECT, ours.NetworkFailed),
-        (google.auth.exceptions.TransportError(socks.ProxyConnectionError("refused")), PROXIED, ours.ProxyFailed),
+        (google.auth.exceptions.TransportError(TunnelRefused("unreachable", "refused")), PROXIED, ours.ProxyFailed),
         (google.auth.exceptions.TransportError("words"), DIRECT, ours.NetworkFailed),
     ],
 )
@@ -214,7 +211,7 @@ def test_googles_own_wait_is_kept() -> None:
         (http_error(400), False),
         (http_error(503, "backendError"), False),
         (google.auth.exceptions.RefreshError("invalid_grant: words"), True),
-        (socks.ProxyConnectionError("refused"), True),
+        (TunnelRefused("unreachable", "refused"), True),
         (ConnectionRefusedError(), True),
         (ConnectionResetError(), False),
         (TimeoutError(), False),
@@ -248,6 +245,6 @@ def test_raw_words_stay_readable_and_short() -> None:
 
 
 def test_a_proxys_login_is_in_no_message() -> None:
-    found: Any = failure(socks.ProxyConnectionError("refused"), PROXIED, NOW)
+    found: Any = failure(TunnelRefused("unreachable", "refused"), PROXIED, NOW)
     assert "hunter2" not in f"{found} {found.raw}"
     assert "proxy.example:3128" in str(found)

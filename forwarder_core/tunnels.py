@@ -1,7 +1,9 @@
 """A line to a proxy, and the beginning of a talk with one: CONNECT over HTTP, or SOCKS5.
 
-Not here: what is asked through the tunnel, and whose fault what is. The fact to know: the whole probe has one deadline,
-not one per read, because a proxy that sends a byte now and then would otherwise hold it for ever.
+Not here: what is asked through the tunnel. The facts to know: all of the talk has one deadline, not one per read,
+because a proxy that sends a byte now and then would otherwise hold it for ever. And of the proxy's answer exactly its
+head is taken: what stands behind belongs to the target, which may speak first as mail servers do. PySocks (1.7.1) and
+http.client read ahead there and throw away what they read.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import ssl
 import time
 from dataclasses import dataclass
 
-from forwarder_core.domain.proxies import Blame
 from forwarder_core.egress import ProxyAddress, host_and_port
 
 _MOST_HEAD_BYTES = 32 * 1024
@@ -21,12 +22,12 @@ _NOT_PROXY = "is not a proxy of this type"
 WANTS_TLS = "The proxy wants TLS to itself, which is not supported"
 
 
-class Trouble(Exception):
-    """Why a probe ends here. `code` is stable, the text is for the admin."""
+class TunnelRefused(OSError):
+    """Why no line came about. `code` is stable, the text is for the admin, `is_by_target`: the proxy did its part."""
 
-    def __init__(self, blame: Blame, code: str, text: str, *, status: int | None = None) -> None:
+    def __init__(self, code: str, text: str, *, status: int | None = None, is_by_target: bool = False) -> None:
         super().__init__(text)
-        self.blame, self.code, self.text, self.status = blame, code, text, status
+        self.code, self.text, self.status, self.is_by_target = code, text, status, is_by_target
 
 
 @dataclass(slots=True)
@@ -59,11 +60,11 @@ class Line:
             got += part
         return got
 
-    def read_head(self) -> tuple[bytes, bytes]:
-        """The head of an HTTP answer, and what came behind it."""
+    def read_head(self, at_once: int = 4_096) -> tuple[bytes, bytes]:
+        """The head of an HTTP answer, and what came behind it: nothing when one byte is read at once."""
         got = b""
         while b"\r\n\r\n" not in got:
-            part = self.read_some()
+            part = self.read_some(at_once)
             if not part or len(got) > _MOST_HEAD_BYTES:
                 break
             got += part
@@ -86,8 +87,25 @@ class Line:
         self.sock.settimeout(left)
 
 
+def connect(proxy: ProxyAddress, host: str, port: int, timeout_s: float) -> socket.socket:
+    """A socket that the proxy has led to the target. Raises TunnelRefused, whatever the reason it has not."""
+    try:
+        line = Line.to(proxy.host, proxy.port, timeout_s)
+    except OSError as e:
+        raise TunnelRefused("unreachable", f"The proxy cannot be reached ({type(e).__name__})") from e
+    try:
+        open_tunnel(line, proxy, host, port)
+    except (EOFError, OSError, ValueError) as e:
+        line.close()
+        if isinstance(e, TunnelRefused):
+            raise
+        raise TunnelRefused("cut", f"The proxy did not lead to {host} ({type(e).__name__})") from e
+    line.sock.settimeout(timeout_s)
+    return line.sock
+
+
 def open_tunnel(line: Line, proxy: ProxyAddress, host: str, port: int) -> None:
-    """Have the proxy lead this line to the target. Raises Trouble with the proxy's own refusal."""
+    """Have the proxy lead this line to the target. Raises TunnelRefused with the proxy's own refusal."""
     if proxy.scheme == "socks5h":
         _socks5(line, proxy, host, port)
     else:
@@ -101,27 +119,29 @@ def _connect(line: Line, proxy: ProxyAddress, host: str, port: int) -> None:
         blob = base64.b64encode(f"{proxy.username}:{proxy.password or ''}".encode()).decode()
         login = f"Proxy-Authorization: Basic {blob}\r\n"
     line.send(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{login}\r\n".encode())
-    head, rest = line.read_head()
+    head, _ = line.read_head(at_once=1)
     status, headers = parse_head(head)
-    is_page = headers.get("content-type", "").startswith("text/html") and status < 400
+    is_page = headers.get("content-type", "").startswith("text/html") or headers.get("content-length", "0") != "0"
     if status == 407:
-        raise Trouble(Blame.PROXY, "login", "The proxy refused the login (HTTP 407)", status=407)
-    if is_page or 300 <= status < 400 or (status == 200 and rest):
-        raise Trouble(Blame.PROXY, "own_page", "The proxy answered with a page of its own", status=status)
+        raise TunnelRefused("login", "The proxy refused the login (HTTP 407)", status=407)
+    if 300 <= status < 400 or (status < 300 and is_page):
+        raise TunnelRefused("own_page", "The proxy answered with a page of its own", status=status)
     if status in (502, 503, 504):
-        raise Trouble(Blame.TARGET, "unreachable", f"The proxy could not reach it (HTTP {status})", status=status)
+        words = f"The proxy could not reach it (HTTP {status})"
+        raise TunnelRefused("unreachable", words, status=status, is_by_target=True)
     if not 200 <= status < 300:
-        raise Trouble(Blame.TARGET, "denied", f"The proxy does not lead there (HTTP {status})", status=status)
+        words = f"The proxy does not lead there (HTTP {status})"
+        raise TunnelRefused("denied", words, status=status, is_by_target=True)
 
 
 def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
-    """Status and headers, names in lower case. Raises Trouble for what is no HTTP."""
+    """Status and headers, names in lower case. Raises TunnelRefused for what is no HTTP."""
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ", 2)
     if head[:2] == b"\x15\x03":
-        raise Trouble(Blame.PROXY, "wants_tls", WANTS_TLS)
+        raise TunnelRefused("wants_tls", WANTS_TLS)
     if not first.startswith("HTTP/") or len(words) < 2 or not words[1].isdecimal():
-        raise Trouble(Blame.PROXY, "not_a_proxy", f"What answers {_NOT_PROXY}")
+        raise TunnelRefused("not_a_proxy", f"What answers {_NOT_PROXY}")
     pairs = (line.partition(":") for line in lines)
     return int(words[1]), {name.strip().lower(): value.strip().lower() for name, _, value in pairs}
 
@@ -133,16 +153,17 @@ def _socks5(line: Line, proxy: ProxyAddress, host: str, port: int) -> None:
     line.send(b"\x05\x02\x00\x02" if proxy.username else b"\x05\x01\x00")
     version, method = line.read_exactly(2)
     if version != 5:
-        raise Trouble(Blame.PROXY, "not_a_proxy", f"What answers {_NOT_PROXY}")
+        raise TunnelRefused("not_a_proxy", f"What answers {_NOT_PROXY}")
     if method == 2 and proxy.username:
         _socks5_login(line, proxy)
     elif method != 0:
-        raise Trouble(Blame.PROXY, "login", "The proxy wants another login")
+        raise TunnelRefused("login", "The proxy wants another login")
     line.send(b"\x05\x01\x00" + _socks5_target(host) + port.to_bytes(2, "big"))
     _, reply, _, kind = line.read_exactly(4)
     if reply != 0:
         code = _SOCKS_REPLIES.get(reply, "refused_target")
-        raise Trouble(Blame.TARGET, code, f"The proxy could not lead there (SOCKS reply {reply})", status=reply)
+        words = f"The proxy could not lead there (SOCKS reply {reply})"
+        raise TunnelRefused(code, words, status=reply, is_by_target=True)
     length = {1: 4, 4: 16}.get(kind) or line.read_exactly(1)[0]
     line.read_exactly(length + 2)
 
@@ -155,7 +176,7 @@ def _socks5_login(line: Line, proxy: ProxyAddress) -> None:
     except (EOFError, ConnectionResetError):
         status = 1  # some say no by hanging up
     if status != 0:
-        raise Trouble(Blame.PROXY, "login", "The proxy refused the login")
+        raise TunnelRefused("login", "The proxy refused the login")
 
 
 def _socks5_target(host: str) -> bytes:
