@@ -10,19 +10,18 @@ the time at rest.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from sqlalchemy import text
 
-from bench import stack
+from bench import lanes, stack
 from bench.figures import row
 from bench.script import SECONDS, PlainScript, make_clip
 from forwarder_core.services import tunables
 from forwarder_core.settings import Launcher
-from forwarder_core.simulator.drill import Author, Ground, Lane, lay_lanes
+from forwarder_core.simulator.drill import Author, Lane
 from forwarder_pipelines.launching.children import IDLE_S
 
 CONNECTIONS = 10
@@ -59,14 +58,13 @@ def measure(rounds: int = 1, launcher: Launcher = Launcher.LOCAL, posts: int = P
     with stack.running(launcher=launcher) as up:
         tunables.change(up.core, _TUNED)
         clip = make_clip(up.running.settings.home / "compliant.mp4", 1080, 1920, seed=1)
-        ground = Ground(up.core, up.world, Random(1))
-        lanes = lay_lanes(ground, CONNECTIONS, every_s=_EVERY_S, destinations=("youtube",), at_once=CONNECTIONS)
-        author = Author(ground, 1, [clip])
-        _drain(up, lanes, author, AT_ONCE)  # warms every account, and each process of a worker
+        laid = lanes.lay(up, CONNECTIONS, every_s=_EVERY_S, at_once=CONNECTIONS)
+        author = Author(lanes.ground_of(up), 1, [clip])
+        _drain(up, laid, author, AT_ONCE)  # warms every account, and each process of a worker
         at_rest = up.share_at_rest()
-        burst = _drain(up, lanes, author, posts)
-        post_id = author.post(lanes[0].source)
-        script = PlainScript(up).warm_cpu_s(lanes[0].source.account_id, post_id, _WARM_POSTS, clip)
+        burst = _drain(up, laid, author, posts)
+        post_id = author.post(laid[0].source)
+        script = PlainScript(up).warm_cpu_s(laid[0].source.account_id, post_id, _WARM_POSTS, clip)
     each = (burst.spent.total_cpu_s - at_rest * burst.spent.at) / posts
     added = (burst.memory - burst.at_rest) / 1e6
     return {
@@ -81,13 +79,13 @@ def measure(rounds: int = 1, launcher: Launcher = Launcher.LOCAL, posts: int = P
     }
 
 
-def _drain(up: stack.Stack, lanes: list[Lane], author: Author, posts: int) -> Drained:
+def _drain(up: stack.Stack, laid: Sequence[Lane], author: Author, posts: int) -> Drained:
     """Post so many at once, evenly over the lanes, and wait until all are forwarded. Raises ValueError if not."""
     at_rest = sum(up.memory().values())
     held = [at_rest]
     earlier, before = len(_ended(up)), up.usage()
     for number in range(posts):
-        author.post(lanes[number % len(lanes)].source)
+        author.post(laid[number % len(laid)].source)
 
     def is_done() -> bool:
         held.append(sum(up.memory().values()))

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from sqlalchemy import text
 
-from bench import stack
+from bench import lanes, stack
 from bench.figures import row
 from bench.script import SECONDS, Cost, PlainScript, bare_ffmpeg, make_clip
 from forwarder_core.db import accounts
 from forwarder_core.services import tunables
-from forwarder_core.simulator.drill import Author, Ground, Lane, lay_lanes
+from forwarder_core.simulator.drill import Author, Lane
 from forwarder_pipelines.launching.children import IDLE_S
 
 AT_ONCE = (1, 5, 15)
@@ -67,8 +66,7 @@ class Turn:
 def measure(rounds: int = 3) -> dict[str, Any]:
     """`{metric: {ours, baseline, ratio, unit, rounds}}`; CPU is that of one forward."""
     with stack.running() as up:
-        ground = Ground(up.core, up.world, Random(1))
-        bench = Bench(up, lay_lanes(ground, LANES, every_s=EVERY_S, destinations=("youtube",), at_once=LANES))
+        bench = Bench(up, lanes.lay(up, LANES, every_s=EVERY_S, at_once=LANES))
         bench.forward("compliant", 1)  # warms
         at_rest = up.share_at_rest()
         turns: dict[tuple[str, int], list[Turn]] = {}
@@ -111,11 +109,11 @@ def _beside_ffmpeg(name: str, pairs: Sequence[tuple[Forwarded, Cost]]) -> dict[s
 class Bench:
     """Posts on these lanes of a running stack, and the same posts by the script."""
 
-    def __init__(self, up: stack.Stack, lanes: Sequence[Lane]) -> None:
+    def __init__(self, up: stack.Stack, laid: Sequence[Lane]) -> None:
         tunables.change(up.core, TUNED)
-        self._up, self._script, self._lanes = up, PlainScript(up), lanes
+        self._up, self._script, self._lanes = up, PlainScript(up), laid
         self._warm: dict[str, float] = {}  # CPU seconds of the warm script, by shape, of this round
-        home, ground = up.running.settings.home, Ground(up.core, up.world, Random(1))
+        home, ground = up.running.settings.home, lanes.ground_of(up)
         sizes = {name: (*size, SECONDS) for name, size in SHAPES.items()} | {LONG: (*SHAPES["encoded"], _LONG_S)}
         self._clips = {
             name: make_clip(home / f"{name}.mp4", width, height, seed=1, seconds=seconds)
@@ -143,10 +141,10 @@ class Bench:
     def forward(self, shape: str, posts: int) -> Forwarded:
         """Raises ValueError when one of them does not arrive."""
         up, before = self._up, self._up.usage()
-        lanes = [self._lanes[number % len(self._lanes)] for number in range(posts)]
-        made = [(lane, self._authors[shape].post(lane.source)) for lane in lanes]
+        taken = [self._lanes[number % len(self._lanes)] for number in range(posts)]
+        made = [(lane, self._authors[shape].post(lane.source)) for lane in taken]
         with up.core.begin() as tx:
-            for lane in lanes:
+            for lane in taken:
                 accounts.ask_at_once(tx, lane.source.account_id, up.core.clock.now())
         up.wait_until(lambda: len(self._ended(made)) == posts, _PATIENCE_S, look_s=_LOOK_S * posts)
         wall = up.usage().since(before).at

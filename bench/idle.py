@@ -8,14 +8,13 @@ between a quarter less and half more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
-from bench import stack
+from bench import lanes, stack
 from bench.figures import row
-from forwarder_core.simulator.drill import Ground, Lane, lay_lanes
+from forwarder_core.simulator.drill import Lane
 
 CONNECTIONS = 100
 EVERY_S = 300.0
@@ -53,10 +52,9 @@ def measure(rounds: int = 3, *, is_pooled: bool = False) -> dict[str, Any]:
     return found
 
 
-def lay(up: stack.Stack) -> list[Lane]:
+def lay(up: stack.Stack) -> Sequence[Lane]:
     """The connections of the bench, numbered from 1."""
-    ground = Ground(up.core, up.world, Random(1))
-    return lay_lanes(ground, CONNECTIONS, every_s=EVERY_S, destinations=("youtube",), at_once=_AT_ONCE)
+    return lanes.lay(up, CONNECTIONS, every_s=EVERY_S, at_once=_AT_ONCE)
 
 
 def look(up: stack.Stack, seconds: float = EVERY_S) -> Rest:

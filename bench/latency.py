@@ -7,15 +7,14 @@ script, started anew.
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
 
 from sqlalchemy import text
 
-from bench import stack
+from bench import lanes, stack
 from bench.figures import percentile, row
 from bench.script import PlainScript, make_clip
-from forwarder_core.simulator.drill import Author, Ground, Lane, lay_lanes
+from forwarder_core.simulator.drill import Author, Lane
 
 POSTS = 20
 EVERY_S = 2.0
@@ -31,9 +30,7 @@ _ENDED = text(
 def measure(rounds: int = 1) -> dict[str, Any]:
     """`{metric: {ours, baseline, ratio, unit, rounds}}`; 20 posts, whatever `rounds`."""
     with stack.running() as up:
-        (lane,) = lay_lanes(
-            Ground(up.core, up.world, Random(1)), 1, every_s=EVERY_S, destinations=("youtube",), at_once=2
-        )
+        (lane,) = lanes.lay(up, 1, every_s=EVERY_S, at_once=2)
         bench = Bench(up, lane)
         bench.forward(1)  # warms
         begun, ended = bench.forward(POSTS)
@@ -52,7 +49,7 @@ class Bench:
     def __init__(self, up: stack.Stack, lane: Lane) -> None:
         self._up, self._lane = up, lane
         self._clip = make_clip(up.running.settings.home / "latency.mp4", 1080, 1920, seed=1)
-        self._author = Author(Ground(up.core, up.world, Random(1)), 1, [self._clip])
+        self._author = Author(lanes.ground_of(up), 1, [self._clip])
         self._last = ""
 
     def forward(self, posts: int) -> tuple[list[float], list[float]]:

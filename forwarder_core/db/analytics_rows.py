@@ -114,6 +114,16 @@ def connection_days(tx: Tx, period: Period, connection_id: int | None = None) ->
     ]
 
 
+def busy_hours(tx: Tx, period: Period) -> list[tuple[int, date, dict[int, int]]]:
+    """Connection, day, and how many jobs ended in each local hour of it; in order of the days."""
+    columns = (connection_daily.c.connection_id, connection_daily.c.day, connection_daily.c.hours)
+    query = select(*columns).where(*_within(connection_daily, period)).order_by("day", "connection_id")
+    return [
+        (connection, day, {int(hour): int(good) + int(bad) for hour, (good, bad) in hours.items()})
+        for connection, day, hours in tx.execute(query)
+    ]
+
+
 def account_days(tx: Tx, period: Period, account_id: int | None = None) -> list[AccountDay]:
     query = select(account_daily).where(*_within(account_daily, period)).order_by("day", "account_id", "role")
     if account_id is not None:

@@ -156,17 +156,14 @@ def oldest_runnable(tx: Tx, now: datetime) -> datetime | None:
 
 def last_forwards(tx: Tx) -> list[Forwards]:
     """Of every connection that looks by itself and has forwarded anything."""
-    nth = func.row_number().over(partition_by=jobs.c.connection_id, order_by=jobs.c.completed_at.desc())
-    done = (
-        select(jobs.c.connection_id, jobs.c.completed_at, nth.label("nth"))
-        .where(jobs.c.workspace_id == WORKSPACE, jobs.c.status == JobStatus.SUCCESS)
-        .subquery()
+    done = select(jobs.c.completed_at).where(
+        jobs.c.connection_id == connections.c.id, jobs.c.status == JobStatus.SUCCESS
     )
-    times = func.array_agg(done.c.completed_at)
+    last = done.order_by(jobs.c.completed_at.desc()).limit(_LAST_FORWARDS).lateral("last")
     query = (
-        select(connections.c.id, connections.c.name, times.label("times"))
-        .join(done, done.c.connection_id == connections.c.id)
-        .where(looks_by_itself(), done.c.nth <= _LAST_FORWARDS)
+        select(connections.c.id, connections.c.name, func.array_agg(last.c.completed_at).label("times"))
+        .join(last, true())
+        .where(looks_by_itself())
         .group_by(connections.c.id, connections.c.name)
         .order_by(connections.c.id)
     )

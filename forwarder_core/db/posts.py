@@ -19,6 +19,7 @@ from forwarder_core.domain.posts import Decision, SeenPost, SourcePost, Verdict
 _COLUMNS = ("platform_post_id", "url", "caption", "posted_at", "duration_s")
 _OWN = source_posts.c.workspace_id == WORKSPACE
 _IS_HELD = decisions.c.verdict == Verdict.HELD
+_BEHIND_MARK = 10_000  # ids, of posts of all sources
 
 
 def record(tx: Tx, account_id: int, posts: Sequence[SeenPost], now: datetime) -> int:
@@ -211,8 +212,12 @@ def decisions_about(tx: Tx, post_ids: Sequence[int]) -> list[tuple[str, int, int
     ]
 
 
-def count_undecided(tx: Tx) -> int:
-    """The census: posts of a source that a connection looks at by itself, and has not decided about."""
+def count_undecided(tx: Tx, *, is_whole: bool = True) -> int:
+    """The census: posts of a source that a connection looks at by itself, and has not decided about.
+
+    Not `is_whole`: from a few thousand posts before the connection's mark on, among which one would be that came too
+    late for the mark.
+    """
     decided = exists().where(
         and_(decisions.c.connection_id == connections.c.id, decisions.c.source_post_id == source_posts.c.id)
     )
@@ -220,8 +225,11 @@ def count_undecided(tx: Tx) -> int:
         select(func.count())
         .select_from(source_posts)
         .join(connections, connections.c.source_account_id == source_posts.c.account_id)
+        .outerjoin(decision_marks, decision_marks.c.connection_id == connections.c.id)
         .where(looks_by_itself(), ~decided)
     )
+    if not is_whole:
+        query = query.where(source_posts.c.id > func.coalesce(decision_marks.c.post_id, 0) - _BEHIND_MARK)
     return tx.execute(query).scalar_one()
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from forwarder_core.db import analytics_rows, outcomes, proxies
-from forwarder_core.db.analytics_rows import ConnectionDay, FailureDay, Named
+from forwarder_core.db.analytics_rows import FailureDay, Named
 from forwarder_core.db.engine import Tx
 from forwarder_core.db.outcomes import Told
 from forwarder_core.domain import anomalies as rule
@@ -36,17 +36,30 @@ class Recent:
     proxy: str | None
 
 
+@dataclass(slots=True, eq=False)
+class _Past:
+    """What went through connections before: posts by weeks back, and by number of hour those of what is switched on."""
+
+    posts: dict[int, int] = field(default_factory=dict)
+    hours: dict[int, int] = field(default_factory=dict)
+
+    def add(self, other: _Past) -> None:
+        for mine, theirs in ((self.posts, other.posts), (self.hours, other.hours)):
+            for key, n in theirs.items():
+                mine[key] = mine.get(key, 0) + n
+
+
 @dataclass(slots=True)
 class _Before:
-    """What an account did before: posts by number of hour, and by weeks back what failed at its end."""
+    """What an account did before. `past`: one for all accounts with the same connections, as the two ends of one are;
+    `failed`: by weeks back what failed at its own end."""
 
-    hours: dict[int, int] = field(default_factory=dict)
-    posts: dict[int, int] = field(default_factory=dict)
+    past: _Past
     failed: dict[int, dict[str, int]] = field(default_factory=dict)
 
     @property
     def weeks(self) -> list[Week]:
-        return [Week(posts, self.failed.get(week, {})) for week, posts in sorted(self.posts.items())]
+        return [Week(posts, self.failed.get(week, {})) for week, posts in sorted(self.past.posts.items())]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +104,8 @@ def gather(core: Core) -> Behaviour:
         accounts = analytics_rows.named_accounts(tx)
         aliases = {str(id_): one.alias for id_, one in proxies.known(tx).items()}
         told = outcomes.told(tx, now - rule.LOOKS_BACK)
-    found = {id_: volumes.rhythm(hour_of(today), one.hours) for id_, one in before.items()}
+    rhythms = {past: volumes.rhythm(hour_of(today), past.hours) for past in {one.past for one in before.values()}}
+    found = {id_: rhythms[one.past] for id_, one in before.items()}
     return Behaviour(
         now=now,
         today=today,
@@ -149,11 +163,7 @@ def _recent(runs: Iterable[Run]) -> dict[int, list[Recent]]:
 
 def _before(tx: Tx, named: Mapping[int, Named], today: date) -> dict[int, _Before]:
     span = Period(today - timedelta(weeks=rule.WEEKS), today - _A_DAY)
-    known: dict[int, _Before] = {}
-    for day in analytics_rows.connection_days(tx, span):
-        connection = named[day.connection_id]
-        for id_ in _ends(connection):
-            _add(known.setdefault(id_, _Before()), day, today, is_on=_is_on(connection))
+    known = _by_account(_by_connection(analytics_rows.busy_hours(tx, span), named, today), named)
     for failed in analytics_rows.failure_days(tx, span):
         if failed.jobs:
             connection = named[failed.connection_id]
@@ -162,12 +172,33 @@ def _before(tx: Tx, named: Mapping[int, Named], today: date) -> dict[int, _Befor
     return known
 
 
-def _add(account: _Before, day: ConnectionDay, today: date, *, is_on: bool) -> None:
-    for hour, (good, bad) in day.hours.items() if is_on else ():
-        number = hour_of(day.day, hour)
-        account.hours[number] = account.hours.get(number, 0) + good + bad
-    back = (today - day.day - _A_DAY).days // 7
-    account.posts[back] = account.posts.get(back, 0) + day.tally.total
+def _by_connection(
+    days: Iterable[tuple[int, date, Mapping[int, int]]], named: Mapping[int, Named], today: date
+) -> dict[int, _Past]:
+    pasts: dict[int, _Past] = {}
+    for connection, day, hours in days:
+        past, back = pasts.setdefault(connection, _Past()), (today - day - _A_DAY).days // 7
+        past.posts[back] = past.posts.get(back, 0) + sum(hours.values())
+        if _is_on(named[connection]):
+            first = hour_of(day)
+            past.hours.update({first + hour: n for hour, n in hours.items()})
+    return pasts
+
+
+def _by_account(pasts: Mapping[int, _Past], named: Mapping[int, Named]) -> dict[int, _Before]:
+    of: dict[int, list[int]] = {}
+    for connection in pasts:
+        for id_ in _ends(named[connection]):
+            of.setdefault(id_, []).append(connection)
+    together = {tuple(ones): _sum([pasts[one] for one in ones]) for ones in of.values()}
+    return {id_: _Before(together[tuple(ones)]) for id_, ones in of.items()}
+
+
+def _sum(pasts: Sequence[_Past]) -> _Past:
+    whole = _Past()
+    for past in pasts:
+        whole.add(past)
+    return whole
 
 
 def _blame(account: _Before, failed: FailureDay, today: date) -> None:

@@ -21,6 +21,9 @@ class Census:
         return not (self.undecided_posts or self.stuck_jobs)
 
 
-def take(core: Core) -> Census:
+def take(core: Core, *, is_whole: bool = True) -> Census:
+    """Not `is_whole`: of years of decided posts only the newest."""
     with core.begin() as tx:
-        return Census(posts.count_undecided(tx), dispatch.count_stuck(tx, core.clock.now() - STUCK_AFTER))
+        return Census(
+            posts.count_undecided(tx, is_whole=is_whole), dispatch.count_stuck(tx, core.clock.now() - STUCK_AFTER)
+        )

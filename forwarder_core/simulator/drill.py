@@ -68,11 +68,13 @@ def lay_lanes(
     shared: int = 0,
     at_once: int = 1,
     first: int = 1,
+    shows: Sequence[Path] = (),
 ) -> list[Lane]:
     """`n` active connections from Instagram accounts to accounts of these platforms by turns, numbered from `first`.
 
     Each `picky`-th forwards only posts that carry `WANTED`; each `shared`-th has the source of the one before it.
-    `at_once`: so many are started together, since a first look signs in and rests between its calls.
+    `at_once`: so many are started together, since a first look signs in and rests between its calls. `shows`: what each
+    source shows before its connection starts, a post for each of these files.
     """
     lanes: list[Lane] = []
     for number in range(first, first + n):
@@ -80,6 +82,8 @@ def lay_lanes(
         source = lanes[-1].source if is_shared else settle(ground, "instagram", f"drill_from_{number}")
         destination = settle(ground, destinations[(number - 1) % len(destinations)], f"drill_to_{number}")
         is_picky = bool(picky) and number % picky == 0
+        for file in () if is_shared else shows:
+            ground.world.add_post(source.platform, source.username, file=str(file))
         lanes.append(_connect(ground.core, number, source, destination, every_s=every_s, is_picky=is_picky))
     if at_once == 1:
         for lane in lanes:

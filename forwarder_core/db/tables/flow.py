@@ -152,6 +152,7 @@ jobs = Table(
     Index("ix_jobs_running", "lease_until", postgresql_where=text("status = 'running'")),
     # One day's figures at any size of the history.
     Index("ix_jobs_completed_at", "completed_at", postgresql_where=text("completed_at IS NOT NULL")),
+    Index("ix_jobs_forwarded", "connection_id", "completed_at", postgresql_where=text("status = 'success'")),
     Index(
         "ix_jobs_long",
         "created_at",

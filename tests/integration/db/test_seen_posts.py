@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete, insert
 
 from forwarder_core.clock import ManualClock
 from forwarder_core.db import posts
@@ -165,6 +166,21 @@ def test_the_census_counts_what_active_connections_have_not_decided(core: Core) 
         assert posts.count_undecided(tx) == 2
         posts.decide(tx, connection.id, {first: Decision(Verdict.FORWARD, "matches")}, core.clock.now())
         assert posts.count_undecided(tx) == 1
+
+
+def test_a_census_that_is_not_whole_begins_well_before_the_mark(core: Core) -> None:
+    source = add_account(core)
+    connection = add_connection(core, source)
+    with core.begin() as tx:
+        assert posts.count_undecided(tx, is_whole=False) == 0
+    post = add_post(core, source.id)
+    for mark, found in ((None, 1), (post + 9_999, 1), (post + 10_000, 0)):
+        with core.begin() as tx:
+            if mark is not None:
+                tx.execute(delete(flow.decision_marks))
+                tx.execute(insert(flow.decision_marks).values(connection_id=connection.id, post_id=mark))
+            assert posts.count_undecided(tx, is_whole=False) == found
+            assert posts.count_undecided(tx) == 1
 
 
 def test_what_we_made_is_known_on_its_platform_and_leads_back_to_its_root(core: Core) -> None:
