@@ -24,6 +24,7 @@ from forwarder_pipelines.resources import DISPATCH_TAG, JOB_TAG
 TICK_S = 4  # the daemon looks every five seconds: at five, half of its looks would come a hair too early
 Asked = dg.SensorResult | dg.SkipReason
 _POLL_BUDGET_S = 40.0  # a sensor call is cut off after 60 s
+_MOMENT_S = 0.3  # looks that find something at about the same time begin their runs together
 
 
 def watch_sensor(shard: int) -> dg.SensorDefinition:
@@ -38,7 +39,9 @@ def watch_sensor(shard: int) -> dg.SensorDefinition:
     )
     def watch(context: dg.SensorEvaluationContext) -> Asked:
         heartbeats.beat(this_core(), watch_name(shard), kind=heartbeats.SENSOR)
-        polled = detection.poll_due(this_core(), shard=shard, shards=WATCH_SHARDS, budget_s=_POLL_BUDGET_S)
+        polled = detection.poll_due(
+            this_core(), shard=shard, shards=WATCH_SHARDS, budget_s=_POLL_BUDGET_S, moment_s=_MOMENT_S
+        )
         brought = sum(p.new_posts for p in polled)
         return _ask_for_runs(f"{len(polled)} sources looked at, {brought} new posts" if polled else "no source is due")
 

@@ -8,8 +8,10 @@ against the source and is never "no new posts".
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import math
+import time
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,11 +70,12 @@ class _Watched:
     tuned: Tuned
 
 
-def poll_due(core: Core, *, shard: int, shards: int, budget_s: float) -> list[Polled]:
+def poll_due(core: Core, *, shard: int, shards: int, budget_s: float, moment_s: float = math.inf) -> list[Polled]:
     """Look at the due sources of this shard, several at once, for at most about `budget_s` seconds.
 
     A poll still running then is left to finish by itself, its source locked until it does; one not begun is given
-    back.
+    back. `moment_s`: once a look has brought jobs the others have so long, and then they are left to themselves as
+    well, so that a source that takes long holds up no post of another's.
     """
     now = core.clock.now()
     with core.begin() as tx:
@@ -83,12 +86,26 @@ def poll_due(core: Core, *, shard: int, shards: int, budget_s: float) -> list[Po
         accounts.hold(tx, due, _leased_until(tuned, now))
     pool = ThreadPoolExecutor(max_workers=min(THREADS, len(due)), thread_name_prefix="poll")
     futures: dict[Future[Polled], int] = {pool.submit(_poll_safely, core, account, tuned): account for account in due}
-    done, _ = wait(futures, timeout=budget_s)
-    pool.shutdown(wait=False, cancel_futures=True)
+    done, is_over = _ended(futures, budget_s, moment_s)
+    pool.shutdown(wait=False, cancel_futures=is_over)
     if not_begun := [account for future, account in futures.items() if future.cancelled()]:
         with core.begin() as tx:
             accounts.release(tx, not_begun)
     return [future.result() for future in done]
+
+
+def _ended(
+    looks: Iterable[Future[Polled]], budget_s: float, moment_s: float
+) -> tuple[Collection[Future[Polled]], bool]:
+    """The looks waited for, and whether the budget is used up."""
+    done, left = set[Future[Polled]](), set(looks)
+    over = until = time.monotonic() + budget_s
+    while left and (patience := until - time.monotonic()) > 0:
+        ended, left = wait(left, patience, FIRST_COMPLETED)
+        done |= ended
+        if any(look.result().jobs for look in ended):
+            until = min(until, time.monotonic() + moment_s)
+    return done, time.monotonic() >= over
 
 
 def poll_now(core: Core, account_id: int) -> Polled:

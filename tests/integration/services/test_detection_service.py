@@ -24,6 +24,7 @@ from forwarder_core.domain.posts import Verdict
 from forwarder_core.errors import ChallengeRequired, Conflict, NetworkFailed, RateLimited, StepFailed
 from forwarder_core.services import detection, forwarding, heartbeats, tunables
 from forwarder_core.services.context import Core
+from forwarder_core.simulator.testing import eventually
 from tests.factories import (
     add_account,
     add_connection,
@@ -63,6 +64,26 @@ def watch_of(core: Core, connection: Connection) -> dict[str, Any]:
 
 def verdicts(core: Core, connection: Connection) -> Counter[str]:
     return Counter(row["verdict"] for row in rows(core, flow.decisions, connection_id=connection.id))
+
+
+def test_a_source_that_takes_long_holds_up_no_post_of_anothers(
+    core: Core, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick = watched(core), watched(core)
+    may_answer = threading.Event()
+
+    class Slow(Feed):
+        def list_posts(self, page: str | None = None) -> Page:
+            assert may_answer.wait(30)
+            return super().list_posts(page)
+
+    found = [seen_post(clock.now())]
+    feeds = {slow.source_account_id: Slow(found), quick.source_account_id: Feed(found)}
+    monkeypatch.setattr(registry, "source", lambda account, box, exit_: feeds[account.id])
+    looked = detection.poll_due(core, shard=0, shards=1, budget_s=600, moment_s=0.0)
+    assert [(one.account_id, len(one.jobs)) for one in looked] == [(quick.source_account_id, 1)]
+    may_answer.set()
+    eventually(lambda: rows(core, flow.jobs, connection_id=slow.id))
 
 
 def test_a_post_seen_twice_makes_one_job(core: Core, clock: ManualClock, feed: Feed) -> None:
