@@ -103,7 +103,7 @@ def _ended(
     while left and (patience := until - time.monotonic()) > 0:
         ended, left = wait(left, patience, FIRST_COMPLETED)
         done |= ended
-        if any(look.result().jobs for look in ended):
+        if any(look.exception() is None and look.result().jobs for look in ended):
             until = min(until, time.monotonic() + moment_s)
     return done, time.monotonic() >= over
 
