@@ -23,7 +23,7 @@ from forwarder_pipelines import partitions
 
 _SETTLE_S = 20.0
 _QUARTER_S, _PHASE_S = 900.0, 450.0  # schedules run by the clock; see _until_alike
-_POSTS = 10
+_POSTS = 5  # of both looks together not so many that the source shows a page more
 _AT_ONCE = 5
 _VOLLEYS = 5  # the seconds of one hang on when the sensors come round
 
