@@ -188,10 +188,12 @@ def newest_line(core: Core) -> int:
         return rows.newest_line(tx)
 
 
-def missed(core: Core, after_line: int) -> list[Moment]:
-    """The log events somebody has not seen whose last one was this; a thousand at most, the oldest first."""
+def missed(core: Core, after_line: int) -> tuple[list[Moment], set[int]]:
+    """The log events somebody has not seen whose last one was this, about a thousand at most, the oldest first; and the
+    ids of all that need not be told again: an ear hears what came shortly before, too."""
     with core.begin() as tx:
-        return [_line_moment(row) for row in rows.lines_after(tx, after_line, _MOST)]
+        found = rows.lines_after(tx, after_line - _LOOK_BACK_LINES, _MOST + _LOOK_BACK_LINES)
+    return [_line_moment(row) for row in found if row["id"] > after_line], {row["id"] for row in found}
 
 
 def _job_moment(row: dict[str, Any], first: Sighting | None) -> Moment:

@@ -18,6 +18,7 @@ from forwarder_core.clock import ManualClock
 from forwarder_core.db import events, jobs
 from forwarder_core.domain.jobs import Step
 from forwarder_core.embedded.postgres import Server
+from forwarder_core.services import live
 from forwarder_core.services.context import Core
 from tests import factories
 from tests.unit.admin_app.doorway import PASSWORD, USER, running_door
@@ -149,6 +150,15 @@ def stories(lines: Iterator[str], n: int) -> list[tuple[str, str]]:
             if len(found) == n:
                 return found
     raise AssertionError(f"the stream ended after {found}")
+
+
+def test_what_was_told_before_a_break_is_not_told_again_by_an_ear_that_hears_it_late(core: Core) -> None:
+    for text in ("one", "two", "three"):
+        line(core, text)
+    newest = live.newest_line(core)
+    moments, seen = live.missed(core, newest - 1)
+    assert [moment.line_id for moment in moments] == [newest]
+    assert {newest - 2, newest - 1, newest} <= seen
 
 
 def test_a_stream_of_events_resumes_where_it_was_left(base: str, core: Core, token: str) -> None:

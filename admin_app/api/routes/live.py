@@ -88,9 +88,8 @@ async def stream_events(
         ear = Ear(feed)
         try:
             await ear.begin()
-            missed = await run_in_threadpool(live.missed, core, last)
+            missed, seen = await run_in_threadpool(live.missed, core, last)
             standing = await run_in_threadpool(live.standing, core)
-            seen = {moment.line_id for moment in missed}
             yield "retry: 3000\n\n" + _events([*standing, *missed], query.connection)
             async for moments in _until(auth.end_of(request.scope), ear):
                 fresh = [m for m in moments if m.line_id is None or m.line_id not in seen]
