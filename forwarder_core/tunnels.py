@@ -121,7 +121,7 @@ def _connect(line: Line, proxy: ProxyAddress, host: str, port: int) -> None:
     line.send(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{login}\r\n".encode())
     head, _ = line.read_head(at_once=1)
     status, headers = parse_head(head)
-    is_page = headers.get("content-type", "").startswith("text/html") or headers.get("content-length", "0") != "0"
+    is_page = headers.get("content-type", "").startswith("text/html")  # a length means nothing here (RFC 9110, 9.3.6)
     if status == 407:
         raise TunnelRefused("login", "The proxy refused the login (HTTP 407)", status=407)
     if 300 <= status < 400 or (status < 300 and is_page):

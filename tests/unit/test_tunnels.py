@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,40 +14,12 @@ from forwarder_core import tunnels
 from forwarder_core.egress import Exit, ProxyAddress
 from forwarder_core.platforms.youtube.wire import Timeouts, open_wire
 from forwarder_core.tunnels import TunnelRefused
+from tests.own_proxies import proxy, says
 
 GRANTED = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 somebody\r\n\r\n"
 SOCKS = (b"\x05\x00", b"\x05\x00\x00\x01" + bytes(6))
 GREETING = b"220 mail.example ESMTP\r\n"
-Behaviour = Callable[[socket.socket], None]
-
-
-@contextmanager
-def proxy(behave: Behaviour, scheme: str = "http") -> Iterator[ProxyAddress]:
-    """One client is treated by `behave`, and its line closed."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            with suppress(OSError):
-                client, _ = server.accept()
-                client.settimeout(10)
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                with client:
-                    behave(client)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield ProxyAddress(scheme, "127.0.0.1", server.getsockname()[1], "ann", "right")
-        thread.join(10)
-        assert not thread.is_alive()
-
-
-def says(*answers: bytes) -> Behaviour:
-    def behave(client: socket.socket) -> None:
-        for answer in answers:
-            client.recv(4_096)
-            client.sendall(answer)
-
-    return behave
+LOGIN = {"username": "ann", "password": "right"}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +27,7 @@ def says(*answers: bytes) -> Behaviour:
 )
 def test_who_is_reached_may_speak_first(scheme: str, answers: tuple[bytes, ...]) -> None:
     with (
-        proxy(says(*answers), scheme) as address,
+        proxy(says(*answers), scheme, **LOGIN) as address,
         tunnels.connect(address, "mail.example", 25, 10) as line,
         line.makefile("rb") as heard,
     ):
@@ -72,7 +41,7 @@ def test_the_login_is_written_as_the_standard_has_it() -> None:
         heard.append(client.recv(4_096))
         client.sendall(GRANTED)
 
-    with proxy(behave) as address:
+    with proxy(behave, **LOGIN) as address:
         tunnels.connect(address, "mail.example", 25, 10).close()
     head, *lines = heard[0].split(b"\r\n")
     assert head == b"CONNECT mail.example:25 HTTP/1.1"
@@ -93,7 +62,7 @@ def test_google_is_reached_though_the_proxys_answer_comes_a_byte_at_a_time(tmp_p
             secured.recv(4_096)
             secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
 
-    with proxy(behave) as address:
+    with proxy(behave, **LOGIN) as address:
         wire = open_wire(Exit(address, ca_bundle=tmp_path / "ca.pem"), Timeouts(connect_s=10))
         answer, body = wire.request("https://www.googleapis.com/x")
         wire.close()
@@ -105,14 +74,14 @@ def test_google_is_reached_though_the_proxys_answer_comes_a_byte_at_a_time(tmp_p
     [
         ("http", (b"",), "cut"),
         ("http", (b"HTTP/1.1 407 No\r\n\r\n",), "login"),
-        ("http", (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",), "own_page"),
+        ("http", (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>",), "own_page"),
         ("http", (b"HTTP/1.1 503 No\r\nContent-Length: 6\r\n\r\n<html>",), "unreachable"),
         ("socks5h", (b"\x05\x00", b""), "cut"),
         ("socks5h", (b"\x05\xff",), "login"),
     ],
 )
 def test_what_leads_nowhere_is_refused_by_name(scheme: str, answers: tuple[bytes, ...], code: str) -> None:
-    with proxy(says(*answers), scheme) as address, pytest.raises(TunnelRefused) as refused:
+    with proxy(says(*answers), scheme, **LOGIN) as address, pytest.raises(TunnelRefused) as refused:
         tunnels.connect(address, "mail.example", 25, 10)
     assert refused.value.code == code and "right" not in str(refused.value)
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 
 import pytest
 import trustme
@@ -16,11 +13,11 @@ from forwarder_core.egress import ProxyAddress
 from forwarder_core.errors import PlatformTransient, ProxyBlocked, ProxyFailed
 from forwarder_core.proxies.probe import failure_of, probe
 from forwarder_core.proxies.targets import Target
+from tests.own_proxies import Behaviour, proxy, says
 
 TARGET = Target.parse("https://www.example.com/ip")
 GRANTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 SOCKS_GRANTED = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"
-Behaviour = Callable[[socket.socket], None]
 
 
 @pytest.fixture(scope="module")
@@ -33,38 +30,6 @@ def trust(ca: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     ca.configure_trust(context)
     return context
-
-
-@contextmanager
-def proxy(behave: Behaviour, scheme: str = "http", **login: str) -> Iterator[ProxyAddress]:
-    """A proxy whose every client is treated by `behave`."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = server.accept()
-                with client, suppress(OSError, ssl.SSLError):
-                    client.settimeout(5)
-                    behave(client)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield ProxyAddress(scheme, "127.0.0.1", server.getsockname()[1], **login)
-    server.shutdown(socket.SHUT_RDWR)
-    server.close()
-    thread.join(5)
-
-
-def says(*answers: bytes) -> Behaviour:
-    """Reads and answers in turn, then hangs up."""
-
-    def behave(client: socket.socket) -> None:
-        for answer in answers:
-            client.recv(4_096)
-            client.sendall(answer)
-
-    return behave
 
 
 def silent(client: socket.socket) -> None:
