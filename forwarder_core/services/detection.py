@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from forwarder_core import crashpoints
@@ -84,14 +85,19 @@ def poll_due(core: Core, *, shard: int, shards: int, budget_s: float, moment_s: 
             return []
         tuned = tunables.read(tx)
         accounts.hold(tx, due, _leased_until(tuned, now))
-    pool = ThreadPoolExecutor(max_workers=min(THREADS, len(due)), thread_name_prefix="poll")
+    pool = _threads(shard)
     futures: dict[Future[Polled], int] = {pool.submit(_poll_safely, core, account, tuned): account for account in due}
     done, is_over = _ended(futures, budget_s, moment_s)
-    pool.shutdown(wait=False, cancel_futures=is_over)
-    if not_begun := [account for future, account in futures.items() if future.cancelled()]:
+    if not_begun := [account for future, account in futures.items() if is_over and future.cancel()]:
         with core.begin() as tx:
             accounts.release(tx, not_begun)
     return [future.result() for future in done]
+
+
+@cache
+def _threads(shard: int) -> ThreadPoolExecutor:
+    """One for all ticks: looks left to themselves and those of the next are never more than this together."""
+    return ThreadPoolExecutor(THREADS, thread_name_prefix=f"poll-{shard}")
 
 
 def _ended(
